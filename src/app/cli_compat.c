@@ -1,0 +1,117 @@
+#include "app/cli_compat.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "app/front.h"
+#include "app/options.h"
+#include "app/version.h"
+#include "base/log.h"
+
+#define INTO(field) offsetof(struct compat_values, field)
+#define FD_ERROR(name) name " must be a non-negative integer"
+#define EXPERIMENTAL(what) "WARNING: Support for " what " is experimental"
+#define DEPRECATED(old, new) \
+	"WARNING: --" old " is deprecated and will be removed in future releases, " \
+	"please use --" new " instead."
+
+/* clang-format off */
+const struct opt compat_opts[] = {
+	{ 'c', "configure", NULL, OPT_FLAG, INTO(configure),
+	  .help = "bring up the interface" },
+	{ 'e', "exit-fd", "FD", OPT_NUMBER, INTO(exit_fd), 0, INT_MAX,
+	  .help = "specify the FD for terminating slirp4netns",
+	  .error = FD_ERROR("exit-fd") },
+	{ 'r', "ready-fd", "FD", OPT_NUMBER, INTO(ready_fd), 0, INT_MAX,
+	  .help = "specify the FD to write to when the network is configured",
+	  .error = FD_ERROR("ready-fd") },
+	{ 'm', "mtu", "MTU", OPT_NUMBER, INTO(mtu), 1, 65521,
+	  .help = "specify MTU (default=1500, max=65521)",
+	  .error = "MTU must be a positive integer (< 65522)",
+	  .values = "1500 65520" },
+	{ '6', "enable-ipv6", NULL, OPT_FLAG, INTO(ipv6),
+	  .help = "enable IPv6 (experimental)",
+	  .notice = EXPERIMENTAL("IPv6") },
+	{ 'a', "api-socket", "PATH", OPT_TEXT, INTO(api_socket),
+	  .help = "specify API socket path", .values = "@path" },
+	{ 0, "cidr", "CIDR", OPT_TEXT, INTO(cidr),
+	  .help = "specify network address CIDR (default=10.0.2.0/24)" },
+	{ 0, "disable-host-loopback", NULL, OPT_FLAG, INTO(no_host_loopback),
+	  .help = "prohibit connecting to 127.0.0.1:* on the host namespace" },
+	{ 0, "no-host-loopback", NULL, OPT_FLAG, INTO(no_host_loopback),
+	  .notice = DEPRECATED("no-host-loopback", "disable-host-loopback") },
+	{ 0, "netns-type", "TYPE", OPT_TEXT, INTO(netns_type),
+	  .help = "specify network namespace type ([path|pid|tapfd], default=pid)",
+	  .values = "path pid tapfd" },
+	{ 0, "userns-path", "PATH", OPT_PATH, INTO(userns_path),
+	  .help = "specify user namespace path",
+	  .error = "userns path doesn't exist: %s", .values = "@path" },
+	{ 0, "create-sandbox", NULL, OPT_FLAG, INTO(sandbox),
+	  .notice = DEPRECATED("create-sandbox", "enable-sandbox") },
+	{ 0, "enable-sandbox", NULL, OPT_FLAG, INTO(sandbox),
+	  .help = "create a new mount namespace (and drop all caps except CAP_NET_BIND_SERVICE "
+		  "if running as the root)" },
+	{ 0, "enable-seccomp", NULL, OPT_FLAG, INTO(seccomp),
+	  .help = "enable seccomp to limit syscalls (experimental)",
+	  .notice = EXPERIMENTAL("seccomp") },
+	{ 0, "outbound-addr", "IPv4", OPT_TEXT, INTO(outbound4),
+	  .help = "sets outbound ipv4 address to bound to (experimental)",
+	  .notice = EXPERIMENTAL("--outbound-addr") },
+	{ 0, "outbound-addr6", "IPv6", OPT_TEXT, INTO(outbound6),
+	  .help = "sets outbound ipv6 address to bound to (experimental)",
+	  .notice = EXPERIMENTAL("--outbound-addr6") },
+	{ 0, "disable-dns", NULL, OPT_FLAG, INTO(no_dns),
+	  .help = "disables 10.0.2.3 (or configured internal ip) to host dns redirect "
+		  "(experimental)" },
+	{ 0, "macaddress", "MAC", OPT_TEXT, INTO(mac),
+	  .help = "specify the MAC address of the TAP (only valid with -c)" },
+	{ 0, "target-type", "TYPE", OPT_TEXT, INTO(target_type),
+	  .help = "specify the target type ([netns|bess], default=netns)",
+	  .values = "netns bess" },
+	{ 'h', "help", NULL, OPT_HELP, .help = "show this help and exit" },
+	{ 'v', "version", NULL, OPT_VERSION, .help = "show version and exit" },
+	{ 0 },
+};
+/* clang-format on */
+
+static void print_usage(const char *program)
+{
+	printf("Usage: %s [OPTION]... PID|PATH|FD [TAPNAME]\n"
+	       "User-mode networking for unprivileged network namespaces.\n\n", program);
+	options_print_help(compat_opts);
+}
+
+int compat_main(int argc, char **argv, bool called_slirp4netns)
+{
+	struct compat_values values = {
+		.exit_fd = FD_NONE,
+		.ready_fd = FD_NONE,
+		.mtu = 1500,
+		.cidr = "10.0.2.0/24",
+	};
+	struct compat_error error = { .usage = true };
+	struct settings settings;
+	int first;
+
+	switch (options_parse(compat_opts, argc, argv, &values, &first)) {
+	case OPTIONS_HELP:
+		print_usage(argv[0]);
+		return 0;
+	case OPTIONS_VERSION:
+		version_print(called_slirp4netns);
+		return 0;
+	case OPTIONS_BAD:
+		print_usage(argv[0]);
+		return 1;
+	case OPTIONS_OK:
+		break;
+	}
+	if (!compat_resolve(&values, argc - first, argv + first, &settings, &error)) {
+		if (error.text[0] != '\0')
+			log_line("%s", error.text);
+		if (error.usage)
+			print_usage(argv[0]);
+		return 1;
+	}
+	return front_run(&settings);
+}

@@ -1,0 +1,357 @@
+/* Role: engine. Moves frames.
+ * Holds:    the link, the API and BESS listeners, the stack's sockets, the keeper's pipes.
+ * Must:     own every descriptor that it will need before it is confined; write the ready byte
+ *           last of all.
+ * Must not: open a path but resolv.conf, exec, or enter a namespace once it is confined.
+ */
+#include "app/engine.h"
+
+#include <glib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "app/keeper.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "net/api.h"
+#include "net/gate.h"
+#include "net/ports.h"
+#include "net/slirp.h"
+#include "os/proc.h"
+#include "os/resolvconf.h"
+#include "os/sandbox.h"
+#include "os/seccomp.h"
+
+/* Frames taken from the link before the host's sockets get their turn. */
+#define FRAMES_PER_TURN 64
+
+struct engine {
+	const struct settings *settings;
+	int signal_fd, user_fd;		/* borrowed */
+	struct loop *loop;
+	struct link link;
+	struct gate gate;
+	struct slirp *slirp;
+	struct ports *ports;
+	struct api *api;
+	struct unixsock api_sock, bess;
+	struct keeper keeper;
+	int resolv_fd;			/* owned: the sandbox's resolv.conf */
+	int end_signal;			/* the signal that ends us, or 0 */
+	struct loop_source *link_source, *bess_source, *news_source, *exit_source, *signal_source;
+	uint8_t frame[FRAME_MAX + 1];	/* one more, to tell a longer frame from the longest */
+};
+
+static void to_guest(const uint8_t *frame, size_t len, void *data)
+{
+	struct engine *engine = data;
+
+	link_send(&engine->link, frame, len);
+}
+
+static void to_stack(const uint8_t *frame, size_t len, void *data)
+{
+	struct engine *engine = data;
+
+	slirp_stack_input(engine->slirp, frame, len);
+}
+
+/* A BESS client may leave, and the next one come; a TAP that is gone stays gone. */
+static void link_lost(struct engine *engine, int error)
+{
+	loop_remove(engine->link_source);
+	engine->link_source = NULL;
+	link_close(&engine->link);
+	if (engine->settings->target == TARGET_BESS) {
+		log_line("Waiting for connection to %s", engine->bess.path);
+		(void)loop_set_events(engine->bess_source, EPOLLIN);
+		return;
+	}
+	log_line("the TAP has gone: read: %s", strerror(-error));
+	loop_stop(engine->loop, 1);
+}
+
+static void link_readable(uint32_t events, void *data)
+{
+	struct engine *engine = data;
+
+	(void)events;
+	for (int i = 0; i < FRAMES_PER_TURN; i++) {
+		ssize_t len = link_receive(&engine->link, engine->frame, sizeof(engine->frame));
+
+		if (len == -EAGAIN)
+			return;
+		if (len < 0) {
+			link_lost(engine, (int)len);
+			return;
+		}
+		gate_input(&engine->gate, engine->frame, (size_t)len);
+	}
+}
+
+static int watch_link(struct engine *engine)
+{
+	return loop_add(engine->loop, engine->link.fd, EPOLLIN, link_readable, engine,
+			&engine->link_source);
+}
+
+static void bess_connected(uint32_t events, void *data)
+{
+	struct engine *engine = data;
+	int fd = accept4(engine->bess.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)events;
+	if (fd < 0)
+		return;
+	engine->link = (struct link){ .fd = fd };
+	if (watch_link(engine) < 0)
+		link_close(&engine->link);
+	else
+		(void)loop_set_events(engine->bess_source, 0);	/* the next one waits */
+}
+
+/* Only HUP and ERR come here: data on the descriptor does not end us. */
+static void exit_requested(uint32_t events, void *data)
+{
+	struct engine *engine = data;
+
+	(void)events;
+	log_line("exitfd event");
+	loop_stop(engine->loop, 0);
+}
+
+static void signal_readable(uint32_t events, void *data)
+{
+	struct engine *engine = data;
+
+	(void)events;
+	engine->end_signal = proc_signals_read(engine->signal_fd);
+	if (engine->end_signal != 0)
+		loop_stop(engine->loop, 0);
+}
+
+static void resolv_changed(uint32_t events, void *data)
+{
+	struct engine *engine = data;
+	char text[RESOLVCONF_MAX];
+	ssize_t len = read(engine->keeper.news_fd, text, sizeof(text));
+	int r;
+
+	(void)events;
+	if (len == 0) {		/* the keeper has gone: what we have stays */
+		loop_remove(engine->news_source);
+		engine->news_source = NULL;
+		log_line("resolv.conf is no longer watched");
+	}
+	if (len <= 0)
+		return;
+	r = sandbox_set_resolv_conf(engine->resolv_fd, text, (size_t)len);
+	if (r < 0)
+		log_line("resolv.conf: %s", strerror(-r));
+}
+
+static int start_stack(struct engine *engine)
+{
+	int r = slirp_stack_new(engine->loop, engine->settings, to_guest, engine, &engine->slirp);
+
+	if (r < 0) {
+		log_line("slirp_new failed: %s", strerror(-r));
+		return r;
+	}
+	engine->gate = (struct gate){
+		.plan = &engine->settings->plan,
+		.dns = engine->settings->dns,
+		.pass = to_stack,
+		.data = engine,
+	};
+	return 0;
+}
+
+static int start_api(struct engine *engine, const struct engine_input *input)
+{
+	const struct settings *settings = engine->settings;
+	struct ip guest6 = { .family = IP_NONE };
+	int r;
+
+	if (settings->ipv6 && input->has_tap_mac) {
+		guest6.family = IP_V6;
+		guest6.v6 = ip6_slaac(&settings->plan.prefix6, &input->tap_mac);
+	}
+	engine->ports = ports_new(engine->slirp, &settings->plan, &guest6);
+	if (!settings->api_path)
+		return 0;
+	r = unixsock_listen(settings->api_path, SOCK_STREAM, SOMAXCONN, &engine->api_sock);
+	if (r == 0)
+		r = api_new(engine->loop, engine->api_sock.fd, engine->ports, &engine->api);
+	if (r < 0)
+		log_line("api_bindlisten: bind: %s", strerror(-r));
+	return r;
+}
+
+static int watch_sources(struct engine *engine)
+{
+	struct loop *loop = engine->loop;
+	int exit_fd = engine->settings->exit_fd;
+	int r = watch_link(engine);
+
+	if (r == 0 && engine->bess.fd >= 0)
+		r = loop_add(loop, engine->bess.fd, 0, bess_connected, engine,
+			     &engine->bess_source);
+	if (r == 0)
+		r = loop_add(loop, engine->signal_fd, EPOLLIN, signal_readable, engine,
+			     &engine->signal_source);
+	if (r == 0 && exit_fd != FD_NONE) {
+		r = loop_add(loop, exit_fd, 0, exit_requested, engine, &engine->exit_source);
+		if (r == -EBADF)	/* not open: the reference takes that as the event */
+			exit_requested(0, engine);
+		if (r == -EBADF || r == -EPERM)	/* EPERM: a regular file never hangs up */
+			r = 0;
+	}
+	if (r < 0)
+		log_line("cannot watch a descriptor: %s", strerror(-r));
+	return r;
+}
+
+static int enter_sandbox(struct engine *engine)
+{
+	const struct keeper_order order = {
+		.sockets = { engine->api_sock, engine->bess },
+		.seccomp = engine->settings->seccomp,
+	};
+	char resolv[RESOLVCONF_MAX];
+	struct sandbox_plan plan = { .user_fd = engine->user_fd, .resolv = resolv };
+	const char *step = "";
+	int r = keeper_start(&order, &engine->keeper);
+
+	if (r < 0) {
+		log_line("create_sandbox failed: cannot fork: %s", strerror(-r));
+		return r;
+	}
+	plan.resolv_len = resolvconf_read(resolv);
+	r = sandbox_enter(&plan, &engine->resolv_fd, &step);
+	if (r == 0) {
+		step = "resolv.conf";
+		r = loop_add(engine->loop, engine->keeper.news_fd, EPOLLIN, resolv_changed, engine,
+			     &engine->news_source);
+	}
+	if (r < 0)
+		log_line("create_sandbox failed: %s: %s", step, strerror(-r));
+	return r;
+}
+
+static int confine(struct engine *engine)
+{
+	int r = 0;
+
+	if (engine->settings->sandbox)
+		r = enter_sandbox(engine);
+	if (r == 0 && engine->settings->seccomp) {
+		r = seccomp_confine(SECCOMP_ENGINE);
+		if (r < 0)
+			log_line("enable_seccomp failed: %s", strerror(-r));
+	}
+	return r;
+}
+
+/* The byte says that everything above is done. A caller that has stopped listening is told
+ * nothing, and keeps its network.
+ */
+static void announce_ready(struct engine *engine)
+{
+	int fd = engine->settings->ready_fd;
+	ssize_t sent;
+
+	if (fd == FD_NONE)
+		return;
+	do
+		sent = write(fd, "1", 1);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		log_line("cannot write to ready-fd %d: %s", fd, strerror(errno));
+	close(fd);
+}
+
+static int start(struct engine *engine, const struct engine_input *input)
+{
+	int r;
+
+	engine->loop = loop_new();
+	if (!engine->loop) {
+		r = -errno;
+		log_line("cannot make an event loop: %s", strerror(-r));
+		return r;
+	}
+	r = start_stack(engine);
+	if (r == 0)
+		r = start_api(engine, input);
+	if (r == 0)
+		r = watch_sources(engine);
+	if (r == 0)
+		r = confine(engine);
+	if (r < 0)
+		return r;
+	signal_readable(0, engine);	/* one that came meanwhile: then we never were ready */
+	if (engine->end_signal == 0)
+		announce_ready(engine);
+	return 0;
+}
+
+static void report_drops(const struct engine *engine)
+{
+	char reasons[256];
+	uint64_t drops = gate_describe_drops(&engine->gate, reasons, sizeof(reasons));
+
+	if (drops > 0)
+		log_line("frames from the guest dropped: %s", reasons);
+	if (engine->link.send_drops > 0)
+		log_line("frames to the guest dropped: %" G_GUINT64_FORMAT,
+			 engine->link.send_drops);
+}
+
+static void finish(struct engine *engine)
+{
+	api_free(engine->api);
+	ports_free(engine->ports);
+	slirp_stack_free(engine->slirp);
+	loop_free(engine->loop);
+	link_close(&engine->link);
+	if (engine->keeper.pid > 0) {
+		keeper_end(&engine->keeper);
+	} else {
+		unixsock_unlink(&engine->api_sock);
+		unixsock_unlink(&engine->bess);
+	}
+	fd_close(&engine->api_sock.fd);
+	fd_close(&engine->bess.fd);
+	fd_close(&engine->resolv_fd);
+}
+
+int engine_run(const struct engine_input *input)
+{
+	struct engine *engine = g_new0(struct engine, 1);
+	int status;
+
+	engine->settings = input->settings;
+	engine->signal_fd = input->signal_fd;
+	engine->user_fd = input->user_fd;
+	engine->link = input->link;
+	engine->bess = input->bess;
+	engine->api_sock = UNIXSOCK_NONE;
+	engine->keeper = KEEPER_NONE;
+	engine->resolv_fd = -EBADF;
+	status = start(engine, input);
+	if (status == 0) {
+		status = loop_run(engine->loop);
+		report_drops(engine);
+	}
+	finish(engine);
+	if (engine->end_signal != 0)
+		status = -engine->end_signal;
+	else if (status < 0)
+		status = 1;
+	g_free(engine);
+	return status;
+}

@@ -1,0 +1,203 @@
+/* Role: front. Gets the link, then is the engine, in the process that the caller started.
+ * Holds:    the caller's namespaces, and the target's by descriptor.
+ * Must:     stay the caller's child; wait for nothing without listening for its end.
+ * Must not: enter a namespace itself: the helper does.
+ */
+#include "app/front.h"
+
+#include <glib.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "app/banner.h"
+#include "app/engine.h"
+#include "app/helper.h"
+#include "base/fd.h"
+#include "base/fdpass.h"
+#include "base/log.h"
+#include "os/netns.h"
+#include "os/proc.h"
+#include "os/spawn.h"
+#include "os/tap.h"
+
+struct front {
+	const struct settings *settings;
+	int signal_fd;			/* owned */
+	struct netns ns;		/* owned */
+	struct engine_input engine;	/* link, bess and MAC are filled in on the way */
+};
+
+/* Wait until @fd is readable. 0, -ECANCELED when the exit-fd has hung up, or -EINTR when a
+ * signal is pending; it stays pending for the engine's way out.
+ */
+static int wait_readable(const struct front *front, int fd)
+{
+	struct pollfd fds[] = {
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = front->signal_fd, .events = POLLIN },
+		{ .fd = front->settings->exit_fd },
+	};
+
+	while (poll(fds, G_N_ELEMENTS(fds), -1) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	if (fds[1].revents != 0)
+		return -EINTR;
+	if (fds[0].revents != 0)
+		return 0;
+	return -ECANCELED;
+}
+
+static int open_namespaces(struct front *front)
+{
+	const struct settings *settings = front->settings;
+	char path[NETNS_PATH_MAX];
+	int r;
+
+	if (settings->target == TARGET_PID)
+		r = netns_open_pid(settings->pid, settings->userns_path, &front->ns, path);
+	else
+		r = netns_open_path(settings->path, settings->userns_path, &front->ns, path);
+	if (r < 0)
+		log_line("%s: %s", path, strerror(-r));
+	return r;
+}
+
+static int receive_tap(struct front *front, int sock)
+{
+	struct helper_report report;
+	struct tap tap = { .fd = -EBADF };
+	int r = wait_readable(front, sock);
+
+	if (r == 0)
+		r = fdpass_recv(sock, &report, sizeof(report), &tap.fd);
+	if (r < 0) {
+		if (r != -EINTR && r != -ECANCELED)
+			log_line("cannot get the TAP: %s", strerror(-r));
+		return r;
+	}
+	if (report.error < 0) {
+		log_line("%s: %s", report.what, strerror(-report.error));
+		return report.error;
+	}
+	log_line("received tapfd=%d", tap.fd);
+	front->engine.link = (struct link){ .fd = tap.fd };
+	front->engine.has_tap_mac = true;
+	front->engine.tap_mac = report.tap_mac;
+	return 0;
+}
+
+static int link_from_namespace(struct front *front)
+{
+	struct helper_order order = { .settings = front->settings };
+	struct spawn spawn;
+	int r = open_namespaces(front);
+
+	if (r < 0)
+		return r;
+	order.ns = front->ns;
+	r = spawn_start(&spawn, front->ns.user_fd >= 0, helper_main, &order);
+	if (r < 0) {
+		log_line("fork: %s", strerror(-r));
+		return r;
+	}
+	r = receive_tap(front, spawn.sock);
+	spawn_join(&spawn);
+	return r;
+}
+
+static int link_from_tapfd(struct front *front)
+{
+	struct tap tap;
+	int fd = front->settings->tapfd;
+	int r = tap_adopt(fd, &tap);
+
+	if (r < 0) {
+		log_line("TAPFD %d is not a TAP without packet information: %s", fd, strerror(-r));
+		return r;
+	}
+	front->engine.link = (struct link){ .fd = tap.fd };
+	front->engine.has_tap_mac = true;
+	front->engine.tap_mac = tap.mac;
+	return 0;
+}
+
+static int link_from_bess(struct front *front)
+{
+	const char *path = front->settings->path;
+	struct unixsock *bess = &front->engine.bess;
+	int r = unixsock_listen(path, SOCK_SEQPACKET, 0, bess);
+	int fd;
+
+	if (r < 0) {
+		log_line("child_bess: bind: %s", strerror(-r));
+		return r;
+	}
+	log_line("Waiting for connection to %s", path);
+	r = wait_readable(front, bess->fd);
+	if (r < 0)
+		return r;
+	fd = accept4(bess->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0) {
+		r = -errno;
+		log_line("child_bess: accept: %s", strerror(-r));
+		return r;
+	}
+	log_line("sent \"tapfd\"=%d (not really TAP) for %s", fd, path);
+	log_line("received tapfd=%d", fd);
+	front->engine.link = (struct link){ .fd = fd };
+	return 0;
+}
+
+static int (*const link_from[])(struct front *front) = {
+	[TARGET_PID] = link_from_namespace,
+	[TARGET_PATH] = link_from_namespace,
+	[TARGET_TAPFD] = link_from_tapfd,
+	[TARGET_BESS] = link_from_bess,
+};
+
+/* The status as engine_run() has it: 0, 1, or minus a signal. */
+static int run(struct front *front)
+{
+	int r = link_from[front->settings->target](front);
+
+	if (r == 0) {
+		banner_print(front->settings);
+		front->engine.user_fd = front->ns.user_fd;
+		return engine_run(&front->engine);
+	}
+	unixsock_unlink(&front->engine.bess);
+	fd_close(&front->engine.bess.fd);
+	if (r == -ECANCELED) {
+		log_line("exitfd event");
+		return 0;
+	}
+	return r == -EINTR ? -proc_signals_read(front->signal_fd) : 1;
+}
+
+int front_run(const struct settings *settings)
+{
+	struct front front = {
+		.settings = settings,
+		.ns = NETNS_NONE,
+		.engine = { .settings = settings, .link = LINK_NONE, .bess = UNIXSOCK_NONE },
+	};
+	int status;
+
+	proc_raise_open_files();
+	front.signal_fd = proc_signals_open();
+	if (front.signal_fd < 0) {
+		log_line("signalfd: %s", strerror(-front.signal_fd));
+		return 1;
+	}
+	front.engine.signal_fd = front.signal_fd;
+	status = run(&front);
+	netns_close(&front.ns);
+	fd_close(&front.signal_fd);
+	if (status < 0)
+		proc_die_by_signal(-status);
+	return status;
+}

@@ -1,0 +1,244 @@
+/* The wait. Own sources live in an epoll set, whose cost grows with the events that come and
+ * not with the descriptors watched. A library that wants poll(2) (libslirp) brings its
+ * descriptors anew each turn; then the epoll descriptor is slot 0 of that array, so that one
+ * ppoll(2) waits for both, and epoll_wait(2) collects without waiting. With no guest
+ * descriptors epoll_wait(2) is the wait.
+ */
+#include "base/loop.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <poll.h>
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+#define EVENTS_PER_TURN 64
+
+struct loop_source {
+	struct loop *loop;
+	int fd;				/* borrowed from the caller; -EBADF once removed */
+	loop_source_fn *fn;
+	void *data;
+	GList link;			/* loop::sources, or loop::removed */
+};
+
+struct loop {
+	int epoll_fd;			/* owned */
+	GQueue sources;			/* struct loop_source */
+	GQueue removed;			/* released at the end of the turn */
+	struct loop_timer *timers;	/* soonest first */
+	struct loop_guest_set guest;
+	GArray *polled;			/* struct pollfd; slot 0 is epoll_fd */
+	int64_t now_ms;
+	bool stopped;
+	int status;
+};
+
+/* #syscalls:engine,keeper close
+ * #syscalls:engine epoll_ctl epoll_wait epoll_pwait ppoll
+ */
+struct loop *loop_new(void)
+{
+	struct pollfd own = { .events = POLLIN };
+	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	struct loop *loop;
+
+	if (epoll_fd < 0)
+		return NULL;
+	loop = g_new0(struct loop, 1);
+	loop->epoll_fd = epoll_fd;
+	loop->polled = g_array_new(FALSE, FALSE, sizeof(struct pollfd));
+	loop->now_ms = clock_now_ms();
+	own.fd = epoll_fd;
+	g_array_append_val(loop->polled, own);
+	return loop;
+}
+
+static void release_removed(struct loop *loop)
+{
+	GList *link;
+
+	while ((link = g_queue_pop_head_link(&loop->removed)))
+		g_free(link->data);
+}
+
+void loop_free(struct loop *loop)
+{
+	GList *link;
+
+	if (!loop)
+		return;
+	release_removed(loop);
+	while ((link = g_queue_pop_head_link(&loop->sources)))
+		g_free(link->data);
+	g_array_free(loop->polled, TRUE);
+	fd_close(&loop->epoll_fd);
+	g_free(loop);
+}
+
+void loop_stop(struct loop *loop, int status)
+{
+	if (loop->stopped)
+		return;
+	loop->stopped = true;
+	loop->status = status;
+}
+
+int64_t loop_now_ms(const struct loop *loop)
+{
+	return loop->now_ms;
+}
+
+int loop_add(struct loop *loop, int fd, uint32_t events, loop_source_fn *fn, void *data,
+	     struct loop_source **ret)
+{
+	struct loop_source *source = g_new0(struct loop_source, 1);
+	struct epoll_event event = { .events = events, .data.ptr = source };
+
+	*source = (struct loop_source){ .loop = loop, .fd = fd, .fn = fn, .data = data };
+	source->link.data = source;
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+		int error = -errno;
+
+		g_free(source);
+		return error;
+	}
+	g_queue_push_tail_link(&loop->sources, &source->link);
+	*ret = source;
+	return 0;
+}
+
+int loop_set_events(struct loop_source *source, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = source };
+
+	if (epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+void loop_remove(struct loop_source *source)
+{
+	if (!source || source->fd < 0)
+		return;
+	epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+	source->fd = -EBADF;
+	g_queue_unlink(&source->loop->sources, &source->link);
+	g_queue_push_tail_link(&source->loop->removed, &source->link);
+}
+
+void loop_timer_disarm(struct loop *loop, struct loop_timer *timer)
+{
+	struct loop_timer **at = &loop->timers;
+
+	if (!timer->armed)
+		return;
+	while (*at != timer)
+		at = &(*at)->next;
+	*at = timer->next;
+	timer->armed = false;
+}
+
+void loop_timer_arm(struct loop *loop, struct loop_timer *timer, int64_t at_ms)
+{
+	struct loop_timer **at = &loop->timers;
+
+	loop_timer_disarm(loop, timer);
+	while (*at && (*at)->at_ms <= at_ms)
+		at = &(*at)->next;
+	timer->at_ms = at_ms;
+	timer->next = *at;
+	timer->armed = true;
+	*at = timer;
+}
+
+static void run_timers(struct loop *loop)
+{
+	while (loop->timers && loop->timers->at_ms <= loop->now_ms && !loop->stopped) {
+		struct loop_timer *due = loop->timers;
+
+		loop_timer_disarm(loop, due);
+		due->fn(due->data);
+	}
+}
+
+void loop_set_guest(struct loop *loop, const struct loop_guest_set *set)
+{
+	loop->guest = *set;
+}
+
+int loop_guest_add(struct loop *loop, int fd, short events)
+{
+	struct pollfd entry = { .fd = fd, .events = events };
+
+	g_array_append_val(loop->polled, entry);
+	return (int)loop->polled->len - 1;
+}
+
+short loop_guest_revents(const struct loop *loop, int index)
+{
+	if (index <= 0 || (guint)index >= loop->polled->len)
+		return 0;
+	return g_array_index(loop->polled, struct pollfd, index).revents;
+}
+
+/* Milliseconds until the soonest timer; UINT32_MAX if there is none. */
+static uint32_t timer_timeout(const struct loop *loop)
+{
+	int64_t left;
+
+	if (!loop->timers)
+		return UINT32_MAX;
+	left = loop->timers->at_ms - clock_now_ms();
+	return left < 0 ? 0 : (uint32_t)MIN(left, INT32_MAX);
+}
+
+/* Wait for everything; returns the number of own events in @events, or -errno. */
+static int wait_all(struct loop *loop, struct epoll_event *events)
+{
+	uint32_t timeout_ms = timer_timeout(loop);
+	struct pollfd *polled;
+	int wait_ms, count;
+
+	g_array_set_size(loop->polled, 1);
+	if (loop->guest.fill)
+		loop->guest.fill(&timeout_ms, loop->guest.data);
+	wait_ms = timeout_ms > INT32_MAX ? -1 : (int)timeout_ms;
+	polled = (struct pollfd *)(void *)loop->polled->data;
+	if (loop->polled->len > 1) {
+		struct timespec ts = { wait_ms / 1000, wait_ms % 1000 * 1000000L };
+
+		count = ppoll(polled, loop->polled->len, wait_ms < 0 ? NULL : &ts, NULL);
+		if (count <= 0 || !(polled[0].revents & POLLIN))
+			return count < 0 ? -errno : 0;
+		wait_ms = 0;
+	}
+	count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, wait_ms);
+	return count < 0 ? -errno : count;
+}
+
+int loop_run(struct loop *loop)
+{
+	struct epoll_event events[EVENTS_PER_TURN];
+
+	while (!loop->stopped) {
+		int count = wait_all(loop, events);
+
+		if (count < 0 && count != -EINTR)
+			return count;
+		loop->now_ms = clock_now_ms();
+		run_timers(loop);
+		for (int i = 0; i < count && !loop->stopped; i++) {
+			struct loop_source *source = events[i].data.ptr;
+
+			if (source->fd >= 0)
+				source->fn(events[i].events, source->data);
+		}
+		if (loop->guest.serve && !loop->stopped)
+			loop->guest.serve(loop->guest.data);
+		release_removed(loop);
+	}
+	return loop->status;
+}

@@ -1,0 +1,43 @@
+/* gate4netns: picks the dialect of the command line and starts it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "app/cli_compat.h"
+#include "app/completion.h"
+#include "base/log.h"
+#include "os/proc.h"
+
+#define OWN_NAME "gate4netns"
+#define COMPAT_NAME "slirp4netns"
+
+static int completion_main(int argc, char **argv)
+{
+	if (argc != 3 || completion_print(compat_opts, OWN_NAME " " COMPAT_NAME, argv[2]) < 0) {
+		log_line("usage: %s completion bash|zsh|fish", OWN_NAME);
+		return 1;
+	}
+	return 0;
+}
+
+/* Words that stand for a command of our own in place of the first argument. */
+static const struct {
+	const char *word;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "completion", completion_main },
+};
+
+int main(int argc, char **argv)
+{
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	const char *name = slash ? slash + 1 : argc > 0 ? argv[0] : OWN_NAME;
+	bool called_slirp4netns = strcmp(name, COMPAT_NAME) == 0;
+
+	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);	/* a caller that kills us still has our lines */
+	proc_reset_signals();
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]) && !called_slirp4netns; i++) {
+		if (argc > 1 && strcmp(argv[1], commands[i].word) == 0)
+			return commands[i].run(argc, argv);
+	}
+	return compat_main(argc, argv, called_slirp4netns);
+}

@@ -1,0 +1,84 @@
+#include "net/addrplan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DOTTED_MAX 15		/* bytes of the longest dotted quad */
+
+/* Digits and dots of the shape D.D.D.D with D of 1-3 digits, as long as that goes on. */
+static size_t dotted_length(const char *text)
+{
+	const char *at = text;
+
+	for (int octet = 0; octet < 4; octet++) {
+		size_t digits = strspn(at, "0123456789");
+
+		if (digits < 1 || digits > 3)
+			return 0;
+		at += digits;
+		if (octet < 3 && *at++ != '.')
+			return 0;
+	}
+	return (size_t)(at - text);
+}
+
+/* One or two digits up to the end of the text, or -1. */
+static int parse_prefix(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits < 1 || digits > 2 || text[digits] != '\0')
+		return -1;
+	return digits == 1 ? text[0] - '0' : (text[0] - '0') * 10 + (text[1] - '0');
+}
+
+static bool parse_net(const char *cidr, struct ip4_net *ret, char *reterr)
+{
+	size_t len = dotted_length(cidr);
+	char base[DOTTED_MAX + 1] = "";
+	struct ip4 mask;
+	int prefix = -1;
+
+	if (len > 0 && cidr[len] == '/')
+		prefix = parse_prefix(cidr + len + 1);
+	if (prefix < 0) {
+		snprintf(reterr, ADDRPLAN_ERROR_MAX, "invalid CIDR: %s", cidr);
+		return false;
+	}
+	memcpy(base, cidr, len);
+	if (!ip4_parse(base, &ret->base)) {
+		snprintf(reterr, ADDRPLAN_ERROR_MAX, "invalid network address: %s", base);
+		return false;
+	}
+	if (prefix < 1 || prefix > 25) {
+		snprintf(reterr, ADDRPLAN_ERROR_MAX, "prefix length needs to be 1-25");
+		return false;
+	}
+	ret->prefix = (unsigned)prefix;
+	mask = ip4_netmask(ret->prefix);
+	if ((ip4_to_host(&ret->base) & ~ip4_to_host(&mask)) != 0) {
+		snprintf(reterr, ADDRPLAN_ERROR_MAX,
+			 "CIDR needs to be a network address like 10.0.2.0/24, "
+			 "not like 10.0.2.100/24");
+		return false;
+	}
+	return true;
+}
+
+bool addrplan_parse(const char *cidr, struct addrplan *ret, char reterr[ADDRPLAN_ERROR_MAX])
+{
+	struct addrplan plan = { .prefix6 = { { 0xfd } } };
+
+	if (!parse_net(cidr, &plan.net, reterr))
+		return false;
+	plan.gateway = ip4_plus(&plan.net.base, 2);
+	plan.dns = ip4_plus(&plan.net.base, 3);
+	plan.dhcp_begin = ip4_plus(&plan.net.base, 15);
+	plan.dhcp_end = ip4_plus(&plan.net.base, 30);
+	plan.guest = ip4_plus(&plan.net.base, 100);
+	plan.gateway6 = plan.dns6 = plan.prefix6;
+	plan.gateway6.b[15] = 2;
+	plan.dns6.b[15] = 3;
+	*ret = plan;
+	return true;
+}

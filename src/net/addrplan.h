@@ -1,0 +1,30 @@
+/* net/addrplan.h - the addresses of the little network between the guest and us.
+ *
+ * Offsets from the network address are fixed, for callers know them: gateway +2, DNS +3, DHCP
+ * +15 to +30, the guest +100. IPv6 is fd00::/64 with gateway ::2 (and fe80::2) and DNS ::3.
+ * Pure.
+ */
+#ifndef NET_ADDRPLAN_H
+#define NET_ADDRPLAN_H
+
+#include <stddef.h>
+
+#include "wire/inet.h"
+
+struct addrplan {
+	struct ip4_net net;
+	struct ip4 gateway;
+	struct ip4 dns;
+	struct ip4 dhcp_begin, dhcp_end;
+	struct ip4 guest;		/* what `-c` sets, and the default target of forwards */
+	struct ip6 prefix6;		/* a /64 */
+	struct ip6 gateway6;
+	struct ip6 dns6;
+};
+
+#define ADDRPLAN_ERROR_MAX 160
+
+/* From a CIDR like 10.0.2.0/24, prefix 1-25. False: a text for people in @reterr. */
+bool addrplan_parse(const char *cidr, struct addrplan *ret, char reterr[ADDRPLAN_ERROR_MAX]);
+
+#endif

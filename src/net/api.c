@@ -1,0 +1,307 @@
+/* One connection: read until the request is whole, answer, close. A reply that does not fit
+ * the socket at once (a long list) goes out as the client reads it.
+ *
+ *   READING --- request whole, end of stream, or too large ---> WRITING --- sent ---> freed
+ *
+ * The reference's callers read the answer with one read(2), so it is sent with one write(2)
+ * where it fits. Bytes behind the request are read and thrown away: closing a socket with
+ * unread bytes would reset the connection, and the client could lose the answer.
+ */
+#include "net/api.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "net/ports.h"
+#include "wire/apireq.h"
+
+#define CLIENTS_MAX 64
+#define SILENCE_MS (30 * 1000)
+#define ACCEPTS_PER_TURN 16
+#define PAUSE_MS 1000		/* without a descriptor to accept with */
+
+enum client_state {
+	CLIENT_READING,		/* request and scan grow; reply is NULL */
+	CLIENT_WRITING,		/* reply is set; sent counts its bytes that are out */
+};
+
+struct client {
+	struct api *api;
+	int fd;			/* owned, non-blocking */
+	struct loop_source *source;
+	struct loop_timer timer;
+	enum client_state state;
+	struct apireq_scan scan;
+	char request[APIREQ_MAX];
+	size_t len;		/* bytes in request */
+	char *reply;		/* owned, malloc(3)ed by jansson */
+	size_t sent;
+	GList link;		/* api::clients, longest-waiting first */
+};
+
+struct api {
+	struct loop *loop;	/* borrowed */
+	int listen_fd;		/* borrowed */
+	struct loop_source *source;
+	struct loop_timer pause;
+	struct ports *ports;	/* borrowed */
+	GQueue clients;		/* struct client */
+	struct log_limit refusals;
+};
+
+static void client_free(struct client *client)
+{
+	g_queue_unlink(&client->api->clients, &client->link);
+	loop_timer_disarm(client->api->loop, &client->timer);
+	loop_remove(client->source);
+	fd_close(&client->fd);
+	free(client->reply);
+	g_free(client);
+}
+
+static json_t *error_reply(const char *desc)
+{
+	return json_pack("{s:{s:s}}", "error", "desc", desc);
+}
+
+static json_t *entry_json(const struct ports_entry *entry)
+{
+	const struct forward_spec *forward = &entry->forward;
+	char host[IP_TEXT_MAX], guest[IP_TEXT_MAX] = "";
+
+	ip_format(&forward->host_addr, host);
+	if (forward->guest_addr.family != IP_NONE)
+		ip_format(&forward->guest_addr, guest);
+	return json_pack("{s:I, s:s, s:s, s:i, s:s, s:i}", "id", (json_int_t)entry->id, "proto",
+			 transport_name(forward->proto), "host_addr", host, "host_port",
+			 forward->host_port, "guest_addr", guest, "guest_port",
+			 forward->guest_port);
+}
+
+static json_t *add_hostfwd(struct api *api, const struct apireq *req)
+{
+	uint64_t id;
+	int r = ports_add(api->ports, &req->forward, &id);
+
+	if (r == -EAFNOSUPPORT)
+		return error_reply("bad request: add_hostfwd: bad arguments.guest_addr");
+	if (r < 0) {
+		log_limited(&api->refusals, loop_now_ms(api->loop), "api: add_hostfwd: %s port %u: %s",
+			    transport_name(req->forward.proto), req->forward.host_port,
+			    strerror(-r));
+		return error_reply("bad request: add_hostfwd: slirp_add_hostfwd failed");
+	}
+	return json_pack("{s:{s:I}}", "return", "id", (json_int_t)id);
+}
+
+/* Some callers look for the entries at the top, as the reference has them, and some under
+ * "return", as its manual has them.
+ */
+static json_t *list_hostfwd(struct api *api, const struct apireq *req)
+{
+	json_t *entries = json_array();
+	const struct ports_entry *entry;
+
+	(void)req;
+	for (size_t i = 0; (entry = ports_get(api->ports, i)); i++)
+		json_array_append_new(entries, entry_json(entry));
+	return json_pack("{s:O, s:{s:o}}", "entries", entries, "return", "entries", entries);
+}
+
+static json_t *remove_hostfwd(struct api *api, const struct apireq *req)
+{
+	int r = ports_remove(api->ports, req->id);
+
+	if (r == -ENOENT)
+		return error_reply("bad request: remove_hostfwd: bad arguments.id");
+	if (r < 0)
+		return error_reply("bad request: remove_hostfwd: slirp_remove_hostfwd failed");
+	return json_pack("{s:{}}", "return");
+}
+
+static json_t *(*const verbs[])(struct api *api, const struct apireq *req) = {
+	[APIREQ_ADD_HOSTFWD] = add_hostfwd,
+	[APIREQ_LIST_HOSTFWD] = list_hostfwd,
+	[APIREQ_REMOVE_HOSTFWD] = remove_hostfwd,
+};
+
+static char *answer(struct api *api, const char *request, size_t len)
+{
+	struct apireq req;
+	const char *desc;
+	json_t *reply;
+	char *text;
+
+	if (len >= APIREQ_MAX)
+		reply = error_reply("bad request: too large message");
+	else if (!apireq_parse(request, len, &req, &desc))
+		reply = error_reply(desc);
+	else
+		reply = verbs[req.verb](api, &req);
+	text = json_dumps(reply, JSON_COMPACT);
+	json_decref(reply);
+	return text;
+}
+
+/* Bounded: a client that goes on talking is cut off. */
+static void discard_input(int fd)
+{
+	char scrap[APIREQ_MAX];
+
+	for (int i = 0; i < 16 && recv(fd, scrap, sizeof(scrap), MSG_DONTWAIT) > 0; i++)
+		;
+}
+
+static void client_write(struct client *client)
+{
+	const char *rest = client->reply + client->sent;
+	ssize_t sent = send(client->fd, rest, strlen(rest), MSG_NOSIGNAL);
+
+	if (sent > 0)
+		client->sent += (size_t)sent;
+	if (client->reply[client->sent] != '\0' && (sent >= 0 || errno == EAGAIN)) {
+		(void)loop_set_events(client->source, EPOLLOUT);
+		return;
+	}
+	discard_input(client->fd);
+	shutdown(client->fd, SHUT_RDWR);
+	client_free(client);
+}
+
+static void client_answer(struct client *client)
+{
+	client->reply = answer(client->api, client->request, client->len);
+	client->state = CLIENT_WRITING;
+	client_write(client);
+}
+
+static void client_read(struct client *client)
+{
+	char *at = client->request + client->len;
+	ssize_t got = recv(client->fd, at, sizeof(client->request) - client->len, 0);
+
+	if (got < 0 && errno == EAGAIN)
+		return;
+	if (got < 0) {
+		client_free(client);
+		return;
+	}
+	client->len += (size_t)got;
+	if (got == 0 || apireq_scan(&client->scan, at, (size_t)got) ||
+	    client->len == sizeof(client->request))
+		client_answer(client);
+}
+
+static void client_event(uint32_t events, void *data)
+{
+	struct client *client = data;
+
+	if (client->state == CLIENT_READING)
+		client_read(client);
+	else if (events & (EPOLLERR | EPOLLHUP))
+		client_free(client);
+	else
+		client_write(client);
+}
+
+/* What has come so far is answered, so that a client that forgot the end learns of it. */
+static void client_silent(void *data)
+{
+	struct client *client = data;
+
+	if (client->state == CLIENT_READING && client->len > 0)
+		client_answer(client);
+	else
+		client_free(client);
+}
+
+static void client_new(struct api *api, int fd)
+{
+	struct client *client = g_new0(struct client, 1);
+
+	client->api = api;
+	client->fd = fd;
+	client->timer.fn = client_silent;
+	client->timer.data = client;
+	client->link.data = client;
+	g_queue_push_tail_link(&api->clients, &client->link);
+	if (loop_add(api->loop, fd, EPOLLIN, client_event, client, &client->source) < 0) {
+		client_free(client);
+		return;
+	}
+	loop_timer_arm(api->loop, &client->timer, loop_now_ms(api->loop) + SILENCE_MS);
+	if (api->clients.length > CLIENTS_MAX)
+		client_free(g_queue_peek_head(&api->clients));
+}
+
+static void resume_accepting(void *data)
+{
+	struct api *api = data;
+
+	(void)loop_set_events(api->source, EPOLLIN);
+}
+
+/* Out of descriptors: the client that has waited longest makes room. Without one to drop, stop
+ * for a while, or the pending connection would wake us for ever.
+ */
+static bool make_room(struct api *api)
+{
+	if (api->clients.length > 0) {
+		client_free(g_queue_peek_head(&api->clients));
+		return true;
+	}
+	(void)loop_set_events(api->source, 0);
+	loop_timer_arm(api->loop, &api->pause, loop_now_ms(api->loop) + PAUSE_MS);
+	return false;
+}
+
+static void accept_clients(uint32_t events, void *data)
+{
+	struct api *api = data;
+
+	(void)events;
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		int fd = accept4(api->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0)
+			client_new(api, fd);
+		else if ((errno != EMFILE && errno != ENFILE) || !make_room(api))
+			return;
+	}
+}
+
+int api_new(struct loop *loop, int listen_fd, struct ports *ports, struct api **ret)
+{
+	struct api *api = g_new0(struct api, 1);
+	int r;
+
+	*api = (struct api){ .loop = loop, .listen_fd = listen_fd, .ports = ports };
+	api->pause.fn = resume_accepting;
+	api->pause.data = api;
+	r = loop_add(loop, listen_fd, EPOLLIN, accept_clients, api, &api->source);
+	if (r < 0) {
+		g_free(api);
+		return r;
+	}
+	*ret = api;
+	return 0;
+}
+
+void api_free(struct api *api)
+{
+	if (!api)
+		return;
+	while (api->clients.length > 0)
+		client_free(g_queue_peek_head(&api->clients));
+	loop_timer_disarm(api->loop, &api->pause);
+	loop_remove(api->source);
+	g_free(api);
+}

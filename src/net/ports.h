@@ -1,0 +1,43 @@
+/* net/ports.h - the table of forwarded ports.
+ *
+ * One entry per request, with an id that is never used again. An address that the request left
+ * out gets the default: host 0.0.0.0, guest the one that `-c` configures. For IPv6 the guest's
+ * default is its SLAAC address. A forward on `::` with no guest address serves both families,
+ * each with the guest address of its own family, under one id.
+ * Nothing is half added: where the second family fails, the first is taken back.
+ */
+#ifndef NET_PORTS_H
+#define NET_PORTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/addrplan.h"
+#include "wire/apireq.h"
+
+struct ports;
+struct slirp;
+
+#define PORTS_MAX 4096		/* entries at once */
+
+struct ports_entry {
+	uint64_t id;			/* from 1 */
+	struct forward_spec forward;	/* addresses filled in */
+};
+
+/* @plan and @slirp are borrowed. @guest6 has family IP_NONE where there is no IPv6. */
+struct ports *ports_new(struct slirp *slirp, const struct addrplan *plan, const struct ip *guest6);
+void ports_free(struct ports *ports);	/* NULL is a no-op; leaves the listeners to the stack */
+
+/* 0, -EMFILE at PORTS_MAX, -EAFNOSUPPORT where the families do not match or there is no IPv6,
+ * or -errno of the listener.
+ */
+int ports_add(struct ports *ports, const struct forward_spec *forward, uint64_t *ret_id);
+
+/* 0, or -ENOENT for an id that there is not, or -errno. */
+int ports_remove(struct ports *ports, uint64_t id);
+
+/* Entries in the order of their ids; NULL past the end. Valid until the next add or remove. */
+const struct ports_entry *ports_get(const struct ports *ports, size_t index);
+
+#endif

@@ -1,0 +1,50 @@
+/* net/settings.h - everything that the user decided, checked and resolved.
+ *
+ * Filled by a dialect in app/ before anything is opened; constant from then on. Texts are
+ * borrowed from argv.
+ */
+#ifndef NET_SETTINGS_H
+#define NET_SETTINGS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "net/addrplan.h"
+#include "wire/inet.h"
+
+/* Where the frames come from. */
+enum target {
+	TARGET_PID,	/* a TAP in the network namespace of a process */
+	TARGET_PATH,	/* a TAP in a network namespace found by path */
+	TARGET_TAPFD,	/* a TAP that the caller opened */
+	TARGET_BESS,	/* a listening AF_UNIX SOCK_SEQPACKET socket, one frame a packet */
+};
+
+#define FD_NONE (-1)
+
+struct settings {
+	enum target target;
+	pid_t pid;			/* TARGET_PID */
+	const char *path;		/* TARGET_PATH: namespace; TARGET_BESS: socket */
+	int tapfd;			/* TARGET_TAPFD */
+	const char *userns_path;	/* NULL: that of the pid, or none */
+	const char *tap_name;		/* TARGET_PID, TARGET_PATH */
+
+	bool configure;			/* bring the interface up with an address and a route */
+	unsigned mtu;
+	bool has_mac;
+	struct mac mac;
+	struct addrplan plan;
+	bool ipv6;
+
+	bool host_loopback;		/* the gateway address leads to the host's 127.0.0.1 */
+	bool dns;			/* the DNS address leads to the host's resolver */
+	struct ip outbound4, outbound6;	/* IP_NONE: the kernel chooses */
+
+	const char *api_path;		/* NULL: no API socket */
+	int ready_fd, exit_fd;		/* FD_NONE */
+	bool sandbox;
+	bool seccomp;
+};
+
+#endif

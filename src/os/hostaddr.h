@@ -1,0 +1,10 @@
+/* os/hostaddr.h - the addresses of the host's interfaces, as they are now. */
+#ifndef OS_HOSTADDR_H
+#define OS_HOSTADDR_H
+
+#include "wire/inet.h"
+
+/* The first address of @family on @interface, in the kernel's order. -ENODEV if there is none. */
+int hostaddr_of_interface(const char *interface, enum ip_family family, struct ip *ret);
+
+#endif

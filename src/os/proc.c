@@ -1,0 +1,138 @@
+#include "os/proc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+static const int end_signals[] = { SIGTERM, SIGINT, SIGHUP };
+
+#define END_SIGNALS (sizeof(end_signals) / sizeof(end_signals[0]))
+
+void proc_raise_open_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+void proc_reset_signals(void)
+{
+	(void)signal(SIGCHLD, SIG_DFL);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+static bool is_ignored(int signal)
+{
+	struct sigaction action;
+
+	return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+int proc_signals_open(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < END_SIGNALS; i++) {
+		if (!is_ignored(end_signals[i]))
+			sigaddset(&set, end_signals[i]);
+	}
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+/* #syscalls:engine,keeper read */
+int proc_signals_read(int fd)
+{
+	struct signalfd_siginfo info;
+
+	return read(fd, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+/* #syscalls:engine rt_sigaction rt_sigprocmask getpid gettid tgkill */
+void proc_die_by_signal(int signal_number)
+{
+	sigset_t set;
+
+	(void)signal(signal_number, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, signal_number);
+	raise(signal_number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	_exit(128 + signal_number);	/* not reached, unless we are a pid namespace's init */
+}
+
+int proc_pdeathsig(void)
+{
+	int signal_number = 0;
+
+	return prctl(PR_GET_PDEATHSIG, &signal_number) == 0 ? signal_number : 0;
+}
+
+void proc_set_pdeathsig(int signal_number)
+{
+	(void)prctl(PR_SET_PDEATHSIG, signal_number);
+}
+
+bool proc_has_admin(void)
+{
+	cap_flag_value_t value = CAP_CLEAR;
+	cap_t caps = cap_get_proc();
+
+	if (!caps)
+		return false;
+	if (cap_get_flag(caps, CAP_SYS_ADMIN, CAP_EFFECTIVE, &value) < 0)
+		value = CAP_CLEAR;
+	cap_free(caps);
+	return value == CAP_SET;
+}
+
+/* close_range(2) is in Linux 5.9 and later; before that every possible number is tried. */
+static void close_from_to(unsigned from, unsigned to)
+{
+	struct rlimit limit = { .rlim_max = 1024 };
+
+	if (from > to || syscall(SYS_close_range, from, to, 0) == 0)
+		return;
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	for (unsigned fd = from; fd <= to && fd < limit.rlim_max; fd++)
+		close((int)fd);
+}
+
+void proc_close_inherited(const int *keep, size_t count)
+{
+	unsigned from = STDERR_FILENO + 1;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (null < 0 || dup3(null, fd, 0) < 0)
+			close(fd);
+	}
+	for (size_t i = 0; i < count; i++) {
+		close_from_to(from, (unsigned)keep[i] - 1);
+		from = (unsigned)keep[i] + 1;
+	}
+	close_from_to(from, UINT32_MAX);
+}

@@ -1,0 +1,40 @@
+/* os/proc.h - what a process is to others: its limits, its signals, its inherited state. */
+#ifndef OS_PROC_H
+#define OS_PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Lift the soft limit of open files to the hard one (getrlimit(2)). Failure changes nothing. */
+void proc_raise_open_files(void);
+
+/* Undo what a caller may have left set and a child must not have: SIGCHLD ignored (waitpid(2)
+ * would find no child). SIGPIPE becomes ignored: a peer that goes is an EPIPE.
+ */
+void proc_reset_signals(void);
+
+/* Take SIGTERM, SIGINT and SIGHUP out of asynchronous delivery and make them readable: returns
+ * a signalfd (owned by the caller), or -errno. One that was ignored on entry stays ignored.
+ */
+int proc_signals_open(void);
+
+/* The pending one of these signals, or 0. */
+int proc_signals_read(int fd);
+
+/* End as the signal's default action would have ended us, so that the parent sees that. */
+void proc_die_by_signal(int signal) __attribute__((noreturn));
+
+/* The signal that the caller asked for at its own death (PR_SET_PDEATHSIG): 0 for none. The
+ * kernel forgets it when credentials change, so save it before and set it again after.
+ */
+int proc_pdeathsig(void);
+void proc_set_pdeathsig(int signal);
+
+bool proc_has_admin(void);	/* CAP_SYS_ADMIN is effective */
+
+/* Close every descriptor from 3 on but those in @keep (ascending, not negative), and point 0, 1
+ * and 2 to /dev/null or, where that cannot be opened, close them too.
+ */
+void proc_close_inherited(const int *keep, size_t count);
+
+#endif

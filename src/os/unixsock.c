@@ -1,0 +1,52 @@
+#include "os/unixsock.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/fd.h"
+
+int unixsock_listen(const char *path, int type, int backlog, struct unixsock *ret)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct unixsock sock = UNIXSOCK_NONE;
+	autofd int fd = -EBADF;
+	size_t len = strlen(path);
+	struct stat st;
+
+	if (len >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, len);
+	memcpy(sock.path, path, len + 1);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (len > 0 && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		(void)unlink(path);	/* bind(2) says it if that failed */
+	/* An empty path is an abstract address (unix(7)): no file, nothing to remove. */
+	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	if (len > 0 && lstat(path, &st) == 0) {
+		sock.dev = st.st_dev;
+		sock.ino = st.st_ino;
+	}
+	if (listen(fd, backlog) < 0) {
+		int error = -errno;
+
+		unixsock_unlink(&sock);
+		return error;
+	}
+	sock.fd = fd_steal(&fd);
+	*ret = sock;
+	return 0;
+}
+
+/* #syscalls:engine,keeper unlink unlinkat newfstatat fstatat64 lstat lstat64 statx */
+void unixsock_unlink(const struct unixsock *sock)
+{
+	struct stat st;
+
+	if (sock->ino != 0 && lstat(sock->path, &st) == 0 && st.st_dev == sock->dev &&
+	    st.st_ino == sock->ino)
+		(void)unlink(sock->path);
+}

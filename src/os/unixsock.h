@@ -1,0 +1,27 @@
+/* os/unixsock.h - a listening AF_UNIX socket file that is removed only while it is ours. */
+#ifndef OS_UNIXSOCK_H
+#define OS_UNIXSOCK_H
+
+#include <stddef.h>
+#include <sys/stat.h>
+
+#define UNIXSOCK_PATH_MAX 108	/* bytes with the NUL: sizeof(sockaddr_un.sun_path), unix(7) */
+
+struct unixsock {
+	int fd;			/* owned, listening, non-blocking; -EBADF if there is none */
+	char path[UNIXSOCK_PATH_MAX];
+	dev_t dev;		/* of the file that bind(2) made */
+	ino_t ino;
+};
+
+#define UNIXSOCK_NONE ((struct unixsock){ .fd = -EBADF })
+
+/* Bind and listen. A socket file left at @path is replaced; a file of any other kind is kept,
+ * and the answer is -EADDRINUSE. @type: SOCK_STREAM or SOCK_SEQPACKET. 0 or -errno.
+ */
+int unixsock_listen(const char *path, int type, int backlog, struct unixsock *ret);
+
+/* Remove the file unless it has been replaced by another. No error is reported. */
+void unixsock_unlink(const struct unixsock *sock);
+
+#endif

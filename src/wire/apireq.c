@@ -1,0 +1,181 @@
+#include "wire/apireq.h"
+
+#include <assert.h>
+#include <jansson.h>
+#include <string.h>
+
+static const char *const verb_names[] = {
+	[APIREQ_ADD_HOSTFWD] = "add_hostfwd",
+	[APIREQ_LIST_HOSTFWD] = "list_hostfwd",
+	[APIREQ_REMOVE_HOSTFWD] = "remove_hostfwd",
+};
+static_assert(sizeof(verb_names) / sizeof(verb_names[0]) == APIREQ_VERBS, "a name per verb");
+
+const char *apireq_verb_name(enum apireq_verb verb)
+{
+	return verb_names[verb];
+}
+
+const char *transport_name(enum transport proto)
+{
+	return proto == TRANSPORT_UDP ? "udp" : "tcp";
+}
+
+static void scan_byte(struct apireq_scan *scan, char c)
+{
+	if (scan->in_string) {
+		if (scan->escaped)
+			scan->escaped = false;
+		else if (c == '\\')
+			scan->escaped = true;
+		else if (c == '"')
+			scan->in_string = false;
+		scan->complete = !scan->in_string && scan->depth == 0;
+		return;
+	}
+	switch (c) {
+	case ' ': case '\t': case '\r': case '\n':
+		return;
+	case '"':
+		scan->in_string = true;
+		return;
+	case '{': case '[':
+		scan->depth++;
+		return;
+	case '}': case ']':
+		if (scan->depth > 0)
+			scan->depth--;
+		scan->complete = scan->depth == 0;
+		return;
+	default:	/* a number or a word outside any bracket is no request: answer at once */
+		scan->complete = scan->depth == 0;
+		return;
+	}
+}
+
+bool apireq_scan(struct apireq_scan *scan, const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len && !scan->complete; i++) {
+		if (bytes[i] == '\0')
+			scan->complete = true;
+		else
+			scan_byte(scan, bytes[i]);
+	}
+	return scan->complete;
+}
+
+/* An absent or empty address means the default; anything else must be one. */
+static bool get_address(const json_t *args, const char *key, struct ip *ret)
+{
+	const json_t *value = json_object_get(args, key);
+	const char *text = json_string_value(value);
+
+	ret->family = IP_NONE;
+	if (!text || text[0] == '\0')
+		return true;
+	return ip_parse(text, ret);
+}
+
+static bool get_port(const json_t *args, const char *key, uint16_t *ret)
+{
+	const json_t *value = json_object_get(args, key);
+	double number;
+
+	if (!json_is_number(value))
+		return false;
+	number = json_number_value(value);
+	if (!(number >= 1 && number <= UINT16_MAX) || number != (double)(uint16_t)number)
+		return false;
+	*ret = (uint16_t)number;
+	return true;
+}
+
+static bool get_proto(const json_t *args, enum transport *ret)
+{
+	const char *text = json_string_value(json_object_get(args, "proto"));
+
+	if (!text || (strcmp(text, "tcp") != 0 && strcmp(text, "udp") != 0))
+		return false;
+	*ret = text[0] == 'u' ? TRANSPORT_UDP : TRANSPORT_TCP;
+	return true;
+}
+
+/* The order of the checks is the reference's: the first wrong field names the error. */
+static const char *parse_add(const json_t *args, struct apireq *req)
+{
+	struct forward_spec *forward = &req->forward;
+
+	if (!get_proto(args, &forward->proto))
+		return "bad request: add_hostfwd: bad arguments.proto";
+	if (!get_address(args, "host_addr", &forward->host_addr))
+		return "bad request: add_hostfwd: bad arguments.host_addr";
+	if (!get_port(args, "host_port", &forward->host_port))
+		return "bad request: add_hostfwd: bad arguments.host_port";
+	if (!get_address(args, "guest_addr", &forward->guest_addr))
+		return "bad request: add_hostfwd: bad arguments.guest_addr";
+	if (!get_port(args, "guest_port", &forward->guest_port))
+		return "bad request: add_hostfwd: bad arguments.guest_port";
+	return NULL;
+}
+
+static const char *parse_remove(const json_t *args, struct apireq *req)
+{
+	const json_t *id = json_object_get(args, "id");
+	double number = json_number_value(id);
+
+	if (!json_is_number(id) || number < 0 || number > INT32_MAX)
+		return "bad request: remove_hostfwd: bad arguments.id";
+	req->id = (uint64_t)number;
+	return NULL;
+}
+
+static const char *parse_list(const json_t *args, struct apireq *req)
+{
+	(void)args;
+	(void)req;
+	return NULL;
+}
+
+static const char *parse_root(const json_t *root, struct apireq *req)
+{
+	static const char *(*const parse_arguments[])(const json_t *, struct apireq *) = {
+		[APIREQ_ADD_HOSTFWD] = parse_add,
+		[APIREQ_LIST_HOSTFWD] = parse_list,
+		[APIREQ_REMOVE_HOSTFWD] = parse_remove,
+	};
+	const char *execute;
+
+	if (!root)
+		return "bad request: cannot parse JSON";
+	if (!json_is_object(root))
+		return "bad request: json_object() failed";
+	execute = json_string_value(json_object_get(root, "execute"));
+	if (!execute)
+		return "bad request: no execute found";
+	for (int verb = 0; verb < APIREQ_VERBS; verb++) {
+		if (strcmp(execute, verb_names[verb]) != 0)
+			continue;
+		*req = (struct apireq){ .verb = (enum apireq_verb)verb };
+		return parse_arguments[verb](json_object_get(root, "arguments"), req);
+	}
+	return "bad request: unknown execute";
+}
+
+bool apireq_parse(const char *text, size_t len, struct apireq *ret, const char **reterr_desc)
+{
+	/* Every number is a double, as the callers' JSON libraries have it: no integer overflows. */
+	const size_t flags = JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL |
+			     JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES;
+	struct apireq req;
+	const char *desc;
+	json_t *root = json_loadb(text, strnlen(text, len), flags, NULL);
+
+	desc = parse_root(root, &req);
+	json_decref(root);
+	if (desc) {
+		*reterr_desc = desc;
+		return false;
+	}
+	*ret = req;
+	return true;
+}

@@ -1,0 +1,140 @@
+"""What a test asks about the world: peers to run in it, and facts about a process."""
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import select
+import shutil
+import sys
+import time
+
+import peers
+import world as w
+
+PORT = 7000                     # every server of peers.py; each namespace has its own
+CONFINED = ("--enable-sandbox", "--enable-seccomp")
+
+
+def program(world):
+    """peers.py at a path that the ordinary user can read, wherever the checkout is."""
+    copy = world.tmp / "peers.py"
+    if not copy.exists():
+        shutil.copy(peers.__file__, copy)
+        copy.chmod(0o644)
+    return [sys.executable, copy]
+
+
+def peer(world, ns, client, *arguments, **kw):
+    """Run one client of peers.py to its end; its answer."""
+    done = ns.run(*program(world), client.__name__, *arguments, **kw)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def serve(world, ns, server, address, port=PORT):
+    """Run one server of peers.py until the end of the test."""
+    return world.spawn(ns, *program(world), server.__name__, address, port,
+                       ready_line="listening")
+
+
+def serve_inet(world, *addresses):
+    """The TCP and UDP servers of the inet namespace."""
+    for address in addresses or (w.INET4, w.INET6):
+        serve(world, world.inet, peers.tcp_server, address)
+        serve(world, world.inet, peers.udp_server, address)
+
+
+def begin(world, ns, client, *arguments, ready_line=None):
+    """Start a client of peers.py in the background; finish() gives its answer."""
+    return world.spawn(ns, *program(world), client.__name__, *arguments, ready_line=ready_line)
+
+
+def finish(process, deadline_s=60):
+    output = b""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        readable, _, _ = select.select([process.stdout], [], [], deadline_s)
+        piece = os.read(process.stdout.fileno(), 65536) if readable else b""
+        if not piece:
+            break
+        output += piece
+    if process.wait(w.DEADLINE_S):
+        raise AssertionError(output.decode(errors="replace"))
+    return json.loads(output.splitlines()[-1])
+
+
+def assert_works(world, address=w.INET4):
+    """The guest still reaches the inet namespace (whose TCP server must be running)."""
+    assert peer(world, world.guest, peers.upload, address, PORT, 1 << 16) == \
+        peers.stream_digest(1 << 16)
+
+
+def wait_established(ns, port):
+    """Wait until a TCP connection to this port of the namespace is established."""
+    w.wait_until(lambda: ns.run("ss", "-tnH", "state", "established",
+                                f"sport = :{port}").stdout.strip(), f"a connection to {port}")
+
+
+# --- facts about a process ---
+
+
+def status(pid):
+    """/proc/PID/status as a dict of strings."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return {k: v.strip() for k, _, v in (line.partition(":") for line in text.splitlines())}
+
+
+def cpu_ticks(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def assert_idle(pid, ours=40):
+    """While we burn some ticks of CPU time, an idle process burns hardly any.
+
+    A spinning one gets a fair share of the same cores, so it would burn about as many.
+    """
+    theirs_before, ours_before = cpu_ticks(pid), cpu_ticks(os.getpid())
+    block = bytes(1 << 20)
+    while cpu_ticks(os.getpid()) - ours_before < ours:
+        hashlib.sha256(block).digest()
+    spent = cpu_ticks(pid) - theirs_before
+    assert spent <= ours // 8, f"{spent} ticks while it should be idle"
+
+
+def processes(world):
+    """The processes that are in the world's host or guest network namespace."""
+    wanted = {os.readlink(f"/proc/{ns.pid}/ns/net") for ns in (world.host, world.guest)}
+    found = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{pid}/ns/net") in wanted:
+                found.add(int(pid))
+    return found
+
+
+def wait_eof(fd, deadline_s=w.DEADLINE_S):
+    """Wait until every writer of a pipe is gone; what they wrote."""
+    output = b""
+    while True:
+        readable, _, _ = select.select([fd], [], [], deadline_s)
+        assert readable, "somebody still holds the pipe"
+        piece = os.read(fd, 65536)
+        if not piece:
+            return output
+        output += piece
+
+
+@contextlib.contextmanager
+def pipe():
+    """A pipe (reader, writer); whatever is still open is closed at the end."""
+    ends = os.pipe()
+    try:
+        yield ends
+    finally:
+        for end in ends:
+            with contextlib.suppress(OSError):
+                os.close(end)
+
+
+__all__ = [name for name in dir() if not name.startswith("_")]

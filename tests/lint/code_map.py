@@ -1,0 +1,39 @@
+"""src/README.md is a true map: it names every file under src/ and no file that is not there.
+
+A pair is named once as `net/slirp.[ch]` or `net/slirp.c`, or in the section of its folder as `slirp.c`.
+"""
+import re
+
+import source
+
+NAME = re.compile(r"(?<![\w/.-])((?:[\w-]+/)*[\w-]+)\.(c|h|\[ch\])(?![\w(])")
+
+
+def check(root):
+    src, readme = root / "src", root / "src" / "README.md"
+    have = {p.relative_to(src).as_posix() for p in source.files(src, ".c", ".h")}
+    stems = {name.rsplit(".", 1)[0] for name in have}
+    named = set()
+    for number, line in source.numbered(readme.read_text(encoding="utf-8")):
+        for match in NAME.finditer(line):
+            stem = match.group(1)
+            if stem.startswith("src/"):
+                stem = stem[len("src/"):]
+            if stem in stems:
+                found = {stem}
+            else:
+                found = {s for s in stems if "/" not in stem and s.endswith("/" + stem)}
+            if not found and not system_header(match.group(), line):
+                yield f"{readme}:{number}: {match.group()} does not exist"
+            named |= found
+    for name in sorted(have):
+        if name.rsplit(".", 1)[0] not in named:
+            yield f"{readme}: does not mention {name}"
+
+
+def system_header(name, line):
+    return f"<{name}>" in line or name == "libslirp.h" or (name == "main.c" and "src/main.c" in line)
+
+
+if __name__ == "__main__":
+    source.main(check)

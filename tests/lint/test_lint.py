@@ -1,0 +1,90 @@
+"""Each lint finds what it is there for: one small bad tree for each rule, and one good tree."""
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+HEADER = "/* base/a.h - nothing. */\n#ifndef BASE_A_H\n#define BASE_A_H\nint a;\n#endif /* BASE_A_H */\n"
+GOOD = {
+    "src/base/a.h": HEADER,
+    "src/net/slirp.c": '#include <slirp/libslirp.h>\n#include "base/a.h"\n',
+    "src/main.c": '#include "base/a.h"\n\nint main(void)\n{\n\treturn 0; /* atoi( */\n}\n',
+    "src/README.md": "`base/a.[ch]`, `net/slirp.c` and `main.c`\n",
+    "tests/test_x.py": "wait_until(ready)\n",
+    "dev": "#!/bin/sh\n",
+}
+BAD = [     # lint, file, what is in it, what the lint says about it
+    ("layering", "src/base/b.c", '#include "net/x.h"\n', "not a header under src/"),
+    ("layering", "src/wire/b.c", '#include <slirp/libslirp.h>\n', "belongs to net/slirp.c"),
+    ("layering", "src/os/b.c", '#include "net/n.h"\n', "includes point down"),
+    ("layering", "src/os/b.c", '#include <net/n.h>\n', "is ours"),
+    ("layering", "src/extra/b.c", '#include "base/a.h"\n', "has no floor"),
+    ("banned", "src/os/b.c", "int x = atoi(s);\n", "atoi() is banned"),
+    ("banned", "src/os/b.c", "pid = fork();\n", "fork() is banned"),
+    ("banned", "src/os/b.c", "exit(1);\n", "exit() is banned"),
+    ("banned", "src/os/b.c", "/* TODO: soon */\n", "TODO(#issue)"),
+    ("sizes", "src/os/b.c", "void f(void)\n{\n" + "\tg();\n" * 79 + "}\n", "void f(void) has 81 lines"),
+    ("sizes", "src/os/b.c", "int x;\n" * 701, "701 lines"),
+    ("sizes", "src/main.c", "int x;\n" * 61, "61 lines"),
+    ("no_sleep", "tests/test_y.py", "time.sleep(1)\n", "sleeps"),
+    ("no_sleep", "tests/test_y.py", 'run("sh", "-c", "true; sleep 1")\n', "sleeps"),
+    ("no_sleep", "tests/test_y.py", 'spawn("sleep", "60")\n', "sleeps"),
+    ("words", "README.md", "see /home/me/x\n", "a path of one machine"),
+    ("code_map", "src/os/b.c", "int x;\n", "does not mention os/b.c"),
+    ("code_map", "src/README.md", "`base/a.h`, `net/slirp.c`, `main.c`, `os/gone.c`\n",
+     "os/gone.c does not exist"),
+    ("format", "src/os/b.c", "int x ;\n", "should be clang-formatted"),
+    ("format", "src/os/b.c", "int x; \n", "blanks at the end"),
+    ("format", "src/os/b.c", "int x;", "no newline at the end"),
+]
+
+
+def lint(name, root):
+    return subprocess.run([sys.executable, HERE / f"{name}.py", root], capture_output=True, text=True,
+                          check=False)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name, text in GOOD.items():
+        put(tmp_path, name, text)
+    put(tmp_path, "src/net/n.h", HEADER.replace("BASE_A", "NET_N"))
+    put(tmp_path, "src/README.md", GOOD["src/README.md"] + "`net/n.h`\n")
+    shutil.copy(HERE.parents[1] / ".clang-format", tmp_path)
+    return tmp_path
+
+
+def put(root, name, text):
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", sorted({bad[0] for bad in BAD}))
+def test_a_good_tree_passes(tree, name):
+    done = lint(name, tree)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("name, path, text, says", BAD)
+def test_a_bad_tree_is_found(tree, name, path, text, says):
+    put(tree, path, text)
+    done = lint(name, tree)
+    assert done.returncode == 1 and says in done.stdout, done.stdout + done.stderr
+
+
+def test_a_header_must_stand_alone(tree, tmp_path):
+    build = tmp_path / "build"
+    put(build, "compile_commands.json",
+        f'[{{"directory": "{tree}", "file": "src/net/slirp.c", "command":'
+        f' "cc -Isrc -c src/net/slirp.c -o x.o"}}]')
+    put(tree, "src/os/b.h", "int f(size_t n);\n")
+    done = subprocess.run([sys.executable, HERE / "headers.py", tree, build], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 1
+    for says in ("opens without a comment", "guard is not OS_B_H", "does not compile alone"):
+        assert "src/os/b.h" in done.stdout and says in done.stdout, done.stdout
+    assert "src/base/a.h" not in done.stdout
