@@ -229,6 +229,8 @@ int loop_run(struct loop *loop)
 		if (count < 0 && count != -EINTR)
 			return count;
 		loop->now_ms = clock_now_ms();
+		if (loop->guest.serve)
+			loop->guest.serve(loop->guest.data);
 		run_timers(loop);
 		for (int i = 0; i < count && !loop->stopped; i++) {
 			struct loop_source *source = events[i].data.ptr;
@@ -236,8 +238,6 @@ int loop_run(struct loop *loop)
 			if (source->fd >= 0)
 				source->fn(events[i].events, source->data);
 		}
-		if (loop->guest.serve && !loop->stopped)
-			loop->guest.serve(loop->guest.data);
 		release_removed(loop);
 	}
 	return loop->status;

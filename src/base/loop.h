@@ -1,7 +1,8 @@
 /* base/loop.h - one thread, one wait per turn.
  *
- * A turn: wait for the sources, the timers and the guest set together; run the timers that
- * are due; call the sources that have events; let the guest set serve its descriptors.
+ * A turn: wait for the sources, the timers and the guest set together; let the guest set serve
+ * its descriptors, before anything can change which those are; run the timers that are due;
+ * call the sources that have events.
  * No callback may block. Time is read once after the wait and is the same for the whole turn.
  *
  * Sources and timers may be removed in any callback, their own included: a removed source

@@ -75,15 +75,14 @@ static json_t *error_reply(const char *desc)
 static json_t *entry_json(const struct ports_entry *entry)
 {
 	const struct forward_spec *forward = &entry->forward;
-	char host[IP_TEXT_MAX], guest[IP_TEXT_MAX] = "";
+	char host[IP_TEXT_MAX], guest[IP_TEXT_MAX];
 
-	ip_format(&forward->host_addr, host);
-	if (forward->guest_addr.family != IP_NONE)
-		ip_format(&forward->guest_addr, guest);
-	return json_pack("{s:I, s:s, s:s, s:i, s:s, s:i}", "id", (json_int_t)entry->id, "proto",
-			 transport_name(forward->proto), "host_addr", host, "host_port",
-			 forward->host_port, "guest_addr", guest, "guest_port",
-			 forward->guest_port);
+	return json_pack("{s:I, s:s, s:s, s:i, s:s, s:i}", "id", (json_int_t)entry->id,
+			 "proto", transport_name(forward->proto),
+			 "host_addr", ip_format(&forward->host_addr, host),
+			 "host_port", forward->host_port,
+			 "guest_addr", ip_format(&forward->guest_addr, guest),
+			 "guest_port", forward->guest_port);
 }
 
 static json_t *add_hostfwd(struct api *api, const struct apireq *req)

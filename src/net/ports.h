@@ -1,10 +1,9 @@
 /* net/ports.h - the table of forwarded ports.
  *
  * One entry per request, with an id that is never used again. An address that the request left
- * out gets the default: host 0.0.0.0, guest the one that `-c` configures. For IPv6 the guest's
- * default is its SLAAC address. A forward on `::` with no guest address serves both families,
- * each with the guest address of its own family, under one id.
- * Nothing is half added: where the second family fails, the first is taken back.
+ * out gets the default: host 0.0.0.0 or ::, guest the address that `-c` configures or, for
+ * IPv6, its SLAAC address. A forward on `::` serves IPv6 only, so that 0.0.0.0 may have the
+ * same port.
  */
 #ifndef NET_PORTS_H
 #define NET_PORTS_H

@@ -131,13 +131,28 @@ FORWARDS = [
 FRACTION_ID = [add("forward"), remove("remove-fraction", b',"arguments":{"id":1.5}')]
 
 IPV6 = [
-    add("host-any", host_addr="::", host_port=18070), add("host-loopback", host_addr="::1", host_port=18071),
+    add("any", host_addr="::", host_port=18070, guest_addr=""),
+    add("loopback", host_addr="::1", host_port=18071, without=["guest_addr"]),
     add("guest", guest_addr="fd00::100", host_port=18072, host_addr="::1"),
-    add("udp", proto="udp", host_addr="::", host_port=18073), raw("list", LIST),
+    add("guest-alone", guest_addr="fd00::100", host_port=18073, without=["host_addr"]),
+    add("udp", proto="udp", host_addr="::", host_port=18074, guest_addr=""),
+    add("any-again", host_addr="::", host_port=18070, guest_addr=""),
+    add("any-v4-taken", host_addr="127.0.0.1", host_port=18070),
+    add("host-6-guest-4", host_addr="::1", host_port=18075),
+    add("host-4-guest-6", host_port=18076, guest_addr="fd00::100"),
+    raw("list", LIST), remove("remove-any", b',"arguments":{"id":1}'), raw("list-rest", LIST),
+]
+
+# Without -6 there is no IPv6 guest to forward to.
+IPV6_OFF = [
+    add("any", host_addr="::", host_port=18070, guest_addr=""),
+    add("loopback", host_addr="::1", host_port=18071, guest_addr=""),
+    add("guest", guest_addr="fd00::100", host_port=18072), raw("list", LIST),
 ]
 
 SCENARIOS = {
     "grammar": GRAMMAR, "framing": FRAMING, "add-errors": ADD_ERRORS, "no-proto": NO_PROTO,
     "proto-null": PROTO_NULL, "no-arguments": NO_ARGUMENTS, "arguments-list": ARGUMENTS_LIST,
-    "forwards": FORWARDS, "fraction-id": FRACTION_ID, "ipv6": IPV6,
+    "forwards": FORWARDS, "fraction-id": FRACTION_ID, "ipv6": IPV6, "ipv6-off": IPV6_OFF,
 }
+OPTIONS = {"ipv6": ("-6", "--macaddress=0e:d4:18:d9:38:fb")}

@@ -40,7 +40,7 @@ class Case:
     files: str = ""             # shell text, run by the caller in the empty directory {tmp}
     guest: str = ""             # shell text, run in a guest of its own beforehand
     signal: str = ""            # ends the program once it is ready; else its exit-fd does
-    wait_ready: bool = True     # False: the exit-fd is closed at once
+    wait_ready: bool = True     # False: it cannot say; it is when it has got the tap
     peer: str = ""              # path of a SOCK_SEQPACKET socket that the test connects to
     raw_stdout: bool = False    # True: the reference buffers its stdout as it does in a file
 
@@ -130,12 +130,19 @@ class Run:
         if self.case.peer:
             w.wait_until(connected, f"a listener at {self.case.peer}")
 
-    def _settle(self, process):
+    @staticmethod
+    def _read(stream):
+        return os.pread(stream.fileno(), 1 << 20, 0)
+
+    def _settle(self, process, err):
         """Wait for the ready byte, or the program's end; then end it."""
         ready = b""
         if self.case.wait_ready:
             readable, _, _ = select.select([self.ready], [], [], w.DEADLINE_S)
             ready = os.read(self.ready, 16) if readable else b"(nothing)"
+        else:
+            w.wait_until(lambda: process.poll() is not None or b"received" in self._read(err),
+                         "the tap")
         if self.case.signal and process.poll() is None:
             process.send_signal(getattr(signal, self.case.signal))
             process.wait(w.DEADLINE_S)
@@ -152,7 +159,7 @@ class Run:
             try:
                 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
                     self._connect(peer)
-                    ready, status = self._settle(process)
+                    ready, status = self._settle(process, err)
             finally:
                 if process.poll() is None:
                     process.kill()
@@ -160,8 +167,8 @@ class Run:
                 os.close(self.ready)
             left = {"status": status, "ready": ready.decode(), "files": self._files()}
             for name, stream in (("stdout", out), ("stderr", err)):
-                stream.seek(0)
-                text = self.pair.normalise(stream.read().decode(errors="replace"), self.guest)
+                text = self._read(stream).decode(errors="replace")
+                text = self.pair.normalise(text, self.guest)
                 left[name] = text.replace(f"/proc/{self._known['dead']}/", "/proc/DEAD/")
             return left
 

@@ -49,7 +49,8 @@ def play(pair, which, scenario):
     """{request id: outcome} for one program; "log" is what it wrote to stderr."""
     path = pair.empty_work() / "api"
     guest = pair.world.guest
-    gate = pair.world.start("-c", "-a", path, guest.pid, "tap0", program=pair.program[which])
+    gate = pair.world.start("-c", "-a", path, *api_requests.OPTIONS.get(scenario, ()), guest.pid,
+                            "tap0", program=pair.program[which])
     outcomes = {}
     for request in api_requests.SCENARIOS[scenario]:
         answer = ask(path, request)

@@ -27,7 +27,7 @@ CASES = {
     "mac": (["-c", f"--macaddress={MAC}"], "", 1),
     "persistent": (["-c"], PERSISTENT, 1),
     "persistent-up": (["-c", "--cidr=10.41.0.0/16"], PERSISTENT + "ip link set tap0 up", 1),
-    "persistent-with-address": (["-c"], PERSISTENT + "ip addr add 10.9.9.9/24 dev tap0", 1),
+    "persistent-with-address": (["-c"], PERSISTENT + "ip addr add 10.9.9.9/32 dev tap0", 1),
     "other-route": (["-c"], "ip link set lo up; ip route add 198.51.100.0/24 dev lo", 1),
     "ipv6": (["-c", "-6"], "", 2),
     "ipv6-mac": (["-c", "-6", f"--macaddress={MAC}"], "", 2),
@@ -49,13 +49,15 @@ def eui64(mac):
     return ":".join(words)
 
 
-def flatten(value, path=""):
+def flatten(value, path):
+    """(field, value) of everything in a dump; addresses are named by themselves."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from flatten(inner, f"{path}.{key}" if path else key)
-    elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
+            yield from flatten(inner, f"{path}.{key}")
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
         for number, inner in enumerate(value):
-            yield from flatten(inner, f"{path}[{number}]")
+            name = f"{inner['local']}/{inner['prefixlen']}" if "local" in inner else number
+            yield from flatten(inner, f"{path}[{name}]")
     else:
         yield f"{path}={json.dumps(value)}"
 
@@ -66,15 +68,15 @@ def label(row):
 
 def dump(guest, argv, mac):
     """One `ip` listing as lines; the random MAC and what the kernel derives from it have names."""
-    rows = sorted(guest.ip(*argv), key=label)
+    rows = guest.ip(*argv)
     for row in rows:
         for address in row.get("addr_info", ()):
             address.pop("tentative", None)
     text = "\n".join(line for row in rows for line in flatten(row, label(row)))
     text = text.replace(mac, "MAC").replace(eui64(mac), "EUI64")
-    text = re.sub(r'"fe80::(?!EUI64|2")[0-9a-f:]+"', '"fe80::OTHER"', text)
-    text = re.sub(r"fe80::(?!EUI64|2\b|/)[0-9a-f:]+(\.\w+=)", r"fe80::OTHER\1", text)
-    return re.sub(r"((?:life_time|expires)=)(?!4294967295)\d+", r"\1COUNTING", text)
+    text = re.sub(r"fe80::(?!EUI64)[0-9a-f:]{5,}", "fe80::OTHER", text)
+    text = re.sub(r"((?:life_time|expires)=)(?!4294967295)\d+", r"\1COUNTING", text)
+    return "".join(f"{line}\n" for line in sorted(text.splitlines()))
 
 
 def settled(guest, count):

@@ -151,6 +151,8 @@ def udp_server(address, port):
     """Echo; "peer" is answered with the sender's address, "log" with all that came before."""
     log = []
     with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((address, int(port)))
         print("listening", flush=True)
         while True:

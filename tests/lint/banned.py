@@ -15,7 +15,7 @@ BANNED = {              # function -> (files under src/ that may call it, what t
     "malloc calloc realloc strdup strndup": (NOBODY, "g_malloc, g_new, g_strdup"),
     "fork vfork clone": ({"os/spawn.c"}, "os/spawn.h"),
     "exit": ({"main.c"}, "a return value"),
-    "_exit": ({"os/spawn.c"}, "a return value"),
+    "_exit": ({"os/proc.c", "os/spawn.c"}, "a return value"),
     "perror": (NOBODY, "base/log.h"),
     "sleep usleep nanosleep": (NOBODY, "a timer of the loop"),
 }

@@ -6,12 +6,12 @@ import re
 
 import source
 
-NAME = re.compile(r"(?<![\w/.-])((?:[\w-]+/)*[\w-]+)\.(c|h|\[ch\])(?![\w(])")
+NAME = re.compile(r"(?<![\w/.-])((?:[\w-]+/)*[\w-]+)\.(c|h|\[ch\]|py)(?![\w(])")
 
 
 def check(root):
     src, readme = root / "src", root / "src" / "README.md"
-    have = {p.relative_to(src).as_posix() for p in source.files(src, ".c", ".h")}
+    have = {p.relative_to(src).as_posix() for p in source.files(src, ".c", ".h", ".py")}
     stems = {name.rsplit(".", 1)[0] for name in have}
     named = set()
     for number, line in source.numbered(readme.read_text(encoding="utf-8")):
@@ -32,7 +32,7 @@ def check(root):
 
 
 def system_header(name, line):
-    return f"<{name}>" in line or name == "libslirp.h" or (name == "main.c" and "src/main.c" in line)
+    return f"<{name}>" in line or name == "libslirp.h"
 
 
 if __name__ == "__main__":

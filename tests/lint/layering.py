@@ -12,7 +12,7 @@ MAY_INCLUDE = {         # folder -> what it may include: a folder, or one header
     "os": {"base", "wire/inet.h", "os"},
     "net": {"base", "wire", "net"},
     "app": {"base", "wire", "os", "net", "app"},
-    "": {"base", "app"},        # main.c
+    "": {"base", "wire", "os", "net", "app"},   # main.c
 }
 ONLY_IN = {             # header of a library -> the files that may know it
     r"(slirp/)?libslirp.*\.h": {"net/slirp.c"},

@@ -14,10 +14,10 @@ import source
 MAN = "man/gate4netns.1"
 DEPRECATED = {"--no-host-loopback", "--create-sandbox"}     # accepted, documented, never offered
 LOADS = {"bash": ["bash", "-n"], "zsh": ["zsh", "-f", "-n"], "fish": ["fish", "--no-execute"]}
-IN_SHELL = {        # how a completion spells an option; each gives ("long", "short") names
-    "bash": r"(?<![\w-])--([a-z][a-z0-9-]+)|(?<![\w-])-([a-zA-Z0-9])(?![\w-])",
-    "zsh": r"(?<![\w-])--([a-z][a-z0-9-]+)|(?<![\w-])-([a-zA-Z0-9])(?=[\[+=,}' ])",
-    "fish": r"-l\s+'?([a-z][a-z0-9-]+)|-s\s+'?([a-zA-Z0-9])\b",
+IN_SHELL = {        # how a completion spells options: (long, letter) pairs
+    "bash": r"(?<![\w-])--([a-z][a-z0-9-]+)()",         # offers long names only
+    "zsh": r"'--([a-z][a-z0-9-]+)|'-([a-zA-Z0-9])\[",
+    "fish": r" -l ([a-z][a-z0-9-]+)| -s ([a-zA-Z0-9])\b",
 }
 
 
@@ -57,6 +57,8 @@ def differences(where, found, wanted, extra_ok=frozenset()):
 def completion(binary, shell, wanted):
     text = output(binary, "completion", shell)
     where = f"completion {shell}"
+    if shell == "bash":
+        wanted = {name for name in wanted if name.startswith("--")}
     yield from differences(where, long_and_short(IN_SHELL[shell], text), wanted)
     if not shutil.which(shell):
         raise source.Skip(f"no {shell}")

@@ -36,7 +36,7 @@ BAD = [     # lint, file, what is in it, what the lint says about it
     ("code_map", "src/os/b.c", "int x;\n", "does not mention os/b.c"),
     ("code_map", "src/README.md", "`base/a.h`, `net/slirp.c`, `main.c`, `os/gone.c`\n",
      "os/gone.c does not exist"),
-    ("format", "src/os/b.c", "int x ;\n", "should be clang-formatted"),
+    ("format", "src/os/b.c", "int x ;\n", "not as clang-format leaves it"),
     ("format", "src/os/b.c", "int x; \n", "blanks at the end"),
     ("format", "src/os/b.c", "int x;", "no newline at the end"),
 ]
@@ -88,3 +88,37 @@ def test_a_header_must_stand_alone(tree, tmp_path):
     for says in ("opens without a comment", "guard is not OS_B_H", "does not compile alone"):
         assert "src/os/b.h" in done.stdout and says in done.stdout, done.stdout
     assert "src/base/a.h" not in done.stdout
+
+
+OPTIONS = ["exit-fd", "ready-fd", "mtu", "cidr", "enable-ipv6", "api-socket", "netns-type",
+           "disable-dns", "macaddress", "target-type"]
+
+
+def program(root, man=OPTIONS, bash=OPTIONS, fish=OPTIONS):
+    """A binary and a man page whose options have the letters a, b, c..."""
+    def each(form, names=OPTIONS):
+        return "".join(form.format(letter="abcdefghij"[OPTIONS.index(n)], name=n) for n in names)
+    put(root, "gate4netns", '#!/bin/sh\ncat "$0.${2-help}"\n')
+    put(root, "gate4netns.help", each("-{letter}, --{name}=X  what it does\n"))
+    put(root, "gate4netns.bash", f"complete -W '{each('--{name}= ', bash)}' gate4netns\n")
+    put(root, "gate4netns.zsh", "#compdef gate4netns\n_arguments "
+        + each("\\\n'--{name}=[x]:x:' '-{letter}[x]:x:' "))
+    put(root, "gate4netns.fish", each("complete -c gate4netns -l {name} -s {letter} -x\n", fish))
+    (root / "gate4netns").chmod(0o755)
+    put(root, "man/gate4netns.1", ".Dd January 1, 2026\n.Dt GATE4NETNS 1\n.Os\n.Sh NAME\n"
+        ".Nm gate4netns\n.Nd a gate\n.Sh OPTIONS\n.Bl -tag -width indent\n"
+        + each(".It Fl {letter} Ar X , Fl -{name} Ns = Ns Ar X\nWhat it does.\n", man) + ".El\n")
+
+
+@pytest.mark.parametrize("missing, says", [
+    ({}, ""),
+    ({"man": OPTIONS[1:]}, "--exit-fd of --help is missing"),
+    ({"bash": OPTIONS[1:]}, "completion bash: --exit-fd of --help is missing"),
+    ({"fish": OPTIONS[1:]}, "completion fish: -a of --help is missing"),
+])
+def test_options_tell_one_story(tree, missing, says):
+    program(tree, **missing)
+    done = subprocess.run([sys.executable, HERE / "options.py", tree, tree / "gate4netns"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == (1 if missing else 0), done.stdout + done.stderr
+    assert says in done.stdout

@@ -20,6 +20,7 @@ def sock(world):
 def start(world, sock, *options):
     gate = world.start_tap("-6", "-a", sock, *options)
     world.guest.run("ip", "addr", "add", f"{GUEST6}/64", "dev", "tap0", "nodad")
+    world.guest.run("ip", "route", "add", "default", "via", w.GATEWAY6)
     return gate
 
 

@@ -86,14 +86,6 @@ def test_network_namespace_stays_the_callers(world, confinement):
 # --- what the caller has set before the exec ---
 
 
-def start_as_child(world, death_pipe, *args):
-    """Start the gate as the child of a shell, which asks the kernel to end it with the shell."""
-    shell = '"$@" & echo $!; wait'
-    argv = [*world.as_caller(), "sh", "-c", shell, "sh", "setpriv", "--pdeathsig=KILL", w.binary(),
-            "-r", str(death_pipe), *map(str, args)]
-    return argv
-
-
 @pytest.mark.parametrize("death_signal", ["KILL", "TERM"])
 def test_parent_death_signal_survives(world, confinement, death_signal):
     """The descriptor of a pipe tells when the gate, and all that it started, is gone."""
@@ -127,7 +119,6 @@ def test_ignored_sigterm_does_not_make_it_immortal(world, confinement):
 
 def test_blocked_signals_are_survived(world, confinement):
     """A caller that blocks everything while it spawns gets a process that still ends by SIGTERM."""
-    block = ["env", "--block-signal", *([] if not world.rootless else [])]
-    gate = world.start_tap(*confinement, user=[*world.as_user(), *block])
+    gate = world.start_tap(*confinement, user=[*world.as_user(), "env", "--block-signal"])
     gate.process.send_signal(signal.SIGTERM)
     assert gate.wait() == -signal.SIGTERM
