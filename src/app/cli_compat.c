@@ -11,7 +11,7 @@
 #define INTO(field) offsetof(struct compat_values, field)
 #define FD_ERROR(name) name " must be a non-negative integer"
 #define EXPERIMENTAL(what) "WARNING: Support for " what " is experimental"
-#define DEPRECATED(old, new) \
+#define DEPRECATED(old, new)                                                        \
 	"WARNING: --" old " is deprecated and will be removed in future releases, " \
 	"please use --" new " instead."
 
@@ -77,7 +77,8 @@ const struct opt compat_opts[] = {
 static void print_usage(const char *program)
 {
 	printf("Usage: %s [OPTION]... PID|PATH|FD [TAPNAME]\n"
-	       "User-mode networking for unprivileged network namespaces.\n\n", program);
+	       "User-mode networking for unprivileged network namespaces.\n\n",
+	       program);
 	options_print_help(compat_opts);
 }
 

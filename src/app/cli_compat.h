@@ -27,7 +27,7 @@ struct compat_values {
 /* A bad command line: a text for people, empty where the usage says it all. */
 struct compat_error {
 	char text[COMPAT_ERROR_MAX];
-	bool usage;		/* print the usage too */
+	bool usage; /* print the usage too */
 };
 
 /* Check the values and the operands together; resolve addresses and interfaces in the caller's

@@ -10,7 +10,7 @@
 #include "os/hostaddr.h"
 #include "os/unixsock.h"
 
-#define MTU_MIN 68	/* RFC 791 section 3.2; libslirp takes no less either */
+#define MTU_MIN 68 /* RFC 791 section 3.2; libslirp takes no less either */
 
 struct input {
 	const struct compat_values *values;
@@ -96,9 +96,9 @@ static bool resolve_tapfd(const struct input *in, struct settings *set, struct c
 }
 
 static const struct {
-	const char *word;	/* of --netns-type; the first is the default */
+	const char *word; /* of --netns-type; the first is the default */
 	resolve_fn *resolve;
-	int operands;		/* more get a warning */
+	int operands; /* more get a warning */
 } netns_types[] = {
 	{ "pid", resolve_pid, 2 },
 	{ "path", resolve_path, 2 },
@@ -194,8 +194,10 @@ static bool resolve_mac(const struct input *in, struct settings *set, struct com
 	const char *text = in->values->mac;
 
 	if (text && !mac_parse(text, &set->mac))
-		return refuse(err, false, "macaddress has to be a valid MAC address (hex string, "
-			      "6 bytes, each byte separated by a ':'), not \"%s\"", text);
+		return refuse(err, false,
+			      "macaddress has to be a valid MAC address (hex string, "
+			      "6 bytes, each byte separated by a ':'), not \"%s\"",
+			      text);
 	set->has_mac = text != NULL;
 	return true;
 }
@@ -205,7 +207,8 @@ static bool resolve_mac_needs_configure(const struct input *in, struct settings 
 {
 	(void)set;
 	if (in->values->mac && !in->values->configure)
-		return refuse(err, true, "--macaddr cannot be specified when --configure or -c is "
+		return refuse(err, true,
+			      "--macaddr cannot be specified when --configure or -c is "
 			      "not specified");
 	return true;
 }
@@ -214,6 +217,7 @@ bool compat_resolve(const struct compat_values *values, int operand_count, char 
 		    struct settings *ret, struct compat_error *reterr)
 {
 	/* The order decides which of two mistakes is named; it is the reference's. */
+	/* clang-format off */
 	static resolve_fn *const steps[] = {
 		resolve_mac_needs_configure,
 		resolve_target,
@@ -223,6 +227,7 @@ bool compat_resolve(const struct compat_values *values, int operand_count, char 
 		resolve_outbounds,
 		resolve_mac,
 	};
+	/* clang-format on */
 	const struct input in = { values, operand_count, operands };
 	struct settings set = {
 		.configure = values->configure,

@@ -37,7 +37,8 @@ static void print_bash(const struct opt *table, const char *names)
 			printf("--%s%s ", opt->name, opt->argument ? "=" : "");
 	}
 	printf("' -- \"$cur\"))\n\t[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n}\n"
-	       "complete -o default -F _gate4netns %s\n", names);
+	       "complete -o default -F _gate4netns %s\n",
+	       names);
 }
 
 /* In a zsh argument description brackets and colons have a meaning of their own. */

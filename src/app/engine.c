@@ -30,7 +30,7 @@
 
 struct engine {
 	const struct settings *settings;
-	int signal_fd, user_fd;		/* borrowed */
+	int signal_fd, user_fd; /* borrowed */
 	struct loop *loop;
 	struct link link;
 	struct gate gate;
@@ -39,10 +39,10 @@ struct engine {
 	struct api *api;
 	struct unixsock api_sock, bess;
 	struct keeper keeper;
-	int resolv_fd;			/* owned: the sandbox's resolv.conf */
-	int end_signal;			/* the signal that ends us, or 0 */
+	int resolv_fd;	/* owned: the sandbox's resolv.conf */
+	int end_signal; /* the signal that ends us, or 0 */
 	struct loop_source *link_source, *bess_source, *news_source, *exit_source, *signal_source;
-	uint8_t frame[FRAME_MAX + 1];	/* one more, to tell a longer frame from the longest */
+	uint8_t frame[FRAME_MAX + 1]; /* one more, to tell a longer frame from the longest */
 };
 
 static void to_guest(const uint8_t *frame, size_t len, void *data)
@@ -110,7 +110,7 @@ static void bess_connected(uint32_t events, void *data)
 	if (watch_link(engine) < 0)
 		link_close(&engine->link);
 	else
-		(void)loop_set_events(engine->bess_source, 0);	/* the next one waits */
+		(void)loop_set_events(engine->bess_source, 0); /* the next one waits */
 }
 
 /* Only HUP and ERR come here: data on the descriptor does not end us. */
@@ -141,7 +141,7 @@ static void resolv_changed(uint32_t events, void *data)
 	int r;
 
 	(void)events;
-	if (len == 0) {		/* the keeper has gone: what we have stays */
+	if (len == 0) { /* the keeper has gone: what we have stays */
 		loop_remove(engine->news_source);
 		engine->news_source = NULL;
 		log_line("resolv.conf is no longer watched");
@@ -180,7 +180,7 @@ static int start_api(struct engine *engine, const struct engine_input *input)
 		guest6.family = IP_V6;
 		guest6.v6 = ip6_slaac(&settings->plan.prefix6, &input->tap_mac);
 	}
-	engine->ports = ports_new(engine->slirp, &settings->plan, &guest6);
+	engine->ports = ports_new(engine->slirp, settings, &guest6);
 	if (!settings->api_path)
 		return 0;
 	r = unixsock_listen(settings->api_path, SOCK_STREAM, SOMAXCONN, &engine->api_sock);
@@ -205,9 +205,9 @@ static int watch_sources(struct engine *engine)
 			     &engine->signal_source);
 	if (r == 0 && exit_fd != FD_NONE) {
 		r = loop_add(loop, exit_fd, 0, exit_requested, engine, &engine->exit_source);
-		if (r == -EBADF)	/* not open: the reference takes that as the event */
+		if (r == -EBADF) /* not open: the reference takes that as the event */
 			exit_requested(0, engine);
-		if (r == -EBADF || r == -EPERM)	/* EPERM: a regular file never hangs up */
+		if (r == -EBADF || r == -EPERM) /* EPERM: a regular file never hangs up */
 			r = 0;
 	}
 	if (r < 0)
@@ -293,7 +293,7 @@ static int start(struct engine *engine, const struct engine_input *input)
 		r = confine(engine);
 	if (r < 0)
 		return r;
-	signal_readable(0, engine);	/* one that came meanwhile: then we never were ready */
+	signal_readable(0, engine); /* one that came meanwhile: then we never were ready */
 	if (engine->end_signal == 0)
 		announce_ready(engine);
 	return 0;

@@ -24,9 +24,9 @@
 
 struct front {
 	const struct settings *settings;
-	int signal_fd;			/* owned */
-	struct netns ns;		/* owned */
-	struct engine_input engine;	/* link, bess and MAC are filled in on the way */
+	int signal_fd;		    /* owned */
+	struct netns ns;	    /* owned */
+	struct engine_input engine; /* link, bess and MAC are filled in on the way */
 };
 
 /* Wait until @fd is readable. 0, -ECANCELED when the exit-fd has hung up, or -EINTR when a

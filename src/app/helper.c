@@ -16,7 +16,7 @@
 
 struct target_if {
 	struct rtnl *rtnl;
-	unsigned index;		/* of the TAP */
+	unsigned index; /* of the TAP */
 	const struct settings *settings;
 };
 

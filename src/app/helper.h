@@ -11,16 +11,16 @@
 #include "os/tap.h"
 
 struct helper_order {
-	const struct settings *settings;	/* borrowed */
-	struct netns ns;			/* borrowed */
+	const struct settings *settings; /* borrowed */
+	struct netns ns;		 /* borrowed */
 };
 
 #define HELPER_WHAT_MAX 64
 
 /* One message, with the TAP's descriptor if error is 0. */
 struct helper_report {
-	int error;			/* 0 or -errno */
-	char what[HELPER_WHAT_MAX];	/* the call or the step that failed */
+	int error;		    /* 0 or -errno */
+	char what[HELPER_WHAT_MAX]; /* the call or the step that failed */
 	char tap_name[IFNAMSIZ];
 	struct mac tap_mac;
 };

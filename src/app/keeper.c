@@ -20,7 +20,7 @@
 #include "os/seccomp.h"
 #include "os/spawn.h"
 
-struct birth {		/* what the child gets through fork(2) */
+struct birth { /* what the child gets through fork(2) */
 	const struct keeper_order *order;
 	int news_write, life_read;
 };
@@ -65,7 +65,7 @@ static void keep(const struct birth *birth)
 			continue;
 		drain(watch_fd);
 		fd_close(&watch_fd);
-		watch_fd = resolvconf_watch();	/* first, so that no later change is missed */
+		watch_fd = resolvconf_watch(); /* first, so that no later change is missed */
 		send_news(birth->news_write, last, &last_len);
 	}
 }

@@ -15,14 +15,14 @@
 #define KEEPER_SOCKETS_MAX 2
 
 struct keeper_order {
-	struct unixsock sockets[KEEPER_SOCKETS_MAX];	/* to remove; ino 0: none */
+	struct unixsock sockets[KEEPER_SOCKETS_MAX]; /* to remove; ino 0: none */
 	bool seccomp;
 };
 
 struct keeper {
 	pid_t pid;
-	int news_fd;	/* owned, non-blocking: each read is the whole new text (os/resolvconf.h) */
-	int life_fd;	/* owned: the keeper works until this is closed */
+	int news_fd; /* owned, non-blocking: each read is the whole new text (os/resolvconf.h) */
+	int life_fd; /* owned: the keeper works until this is closed */
 };
 
 #define KEEPER_NONE ((struct keeper){ .pid = 0, .news_fd = -EBADF, .life_fd = -EBADF })

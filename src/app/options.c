@@ -9,7 +9,7 @@
 #include "base/log.h"
 
 #define HELP_COLUMN 25
-#define LONG_ONLY 256	/* getopt value of row 0; above every letter */
+#define LONG_ONLY 256 /* getopt value of row 0; above every letter */
 
 bool options_parse_number(const char *text, int min, int max, int *ret)
 {
@@ -109,7 +109,7 @@ enum options_outcome options_parse(const struct opt *table, int argc, char **arg
 			g_string_append(letters, opt->argument ? ":" : "");
 		}
 	}
-	optind = 0;	/* getopt(3): start anew, permutation included */
+	optind = 0; /* getopt(3): start anew, permutation included */
 	while (outcome == OPTIONS_OK &&
 	       (value = getopt_long(argc, argv, letters->str, longs, NULL)) != -1) {
 		const struct opt *opt = find_row(table, value);
@@ -130,7 +130,7 @@ void options_print_help(const struct opt *table)
 		snprintf(left, sizeof(left), "%s%c%s--%s%s%s", opt->letter ? "-" : "",
 			 opt->letter ? opt->letter : '\0', opt->letter ? ", " : "", opt->name,
 			 opt->argument ? "=" : "", opt->argument ? opt->argument : "");
-		printf("%-*s%s%s\n", HELP_COLUMN, left,
-		       strlen(left) < HELP_COLUMN ? "" : " ", opt->help);
+		printf("%-*s%s%s\n", HELP_COLUMN, left, strlen(left) < HELP_COLUMN ? "" : " ",
+		       opt->help);
 	}
 }

@@ -12,25 +12,25 @@
 #include <stddef.h>
 
 enum opt_kind {
-	OPT_FLAG,	/* bool: becomes true */
-	OPT_TEXT,	/* const char *: borrowed from argv */
-	OPT_PATH,	/* the same, of a file that exists */
-	OPT_NUMBER,	/* int in min..max */
-	OPT_HELP,	/* ends the parsing: OPTIONS_HELP */
-	OPT_VERSION,	/* ends the parsing: OPTIONS_VERSION */
+	OPT_FLAG,    /* bool: becomes true */
+	OPT_TEXT,    /* const char *: borrowed from argv */
+	OPT_PATH,    /* the same, of a file that exists */
+	OPT_NUMBER,  /* int in min..max */
+	OPT_HELP,    /* ends the parsing: OPTIONS_HELP */
+	OPT_VERSION, /* ends the parsing: OPTIONS_VERSION */
 };
 
 struct opt {
-	char letter;		/* 0: none */
-	const char *name;	/* NULL ends a table */
-	const char *argument;	/* what --help calls it; NULL: takes none */
+	char letter;	      /* 0: none */
+	const char *name;     /* NULL ends a table */
+	const char *argument; /* what --help calls it; NULL: takes none */
 	enum opt_kind kind;
-	size_t into;		/* offset of the field in the dialect's struct */
-	int min, max;		/* OPT_NUMBER */
-	const char *help;	/* NULL: an old name, not shown */
-	const char *error;	/* for a value that does not do; may have one %s for it */
-	const char *notice;	/* printed to stdout, line by line, when the option is used */
-	const char *values;	/* what completion offers: words, or "@path", or NULL */
+	size_t into;	    /* offset of the field in the dialect's struct */
+	int min, max;	    /* OPT_NUMBER */
+	const char *help;   /* NULL: an old name, not shown */
+	const char *error;  /* for a value that does not do; may have one %s for it */
+	const char *notice; /* printed to stdout, line by line, when the option is used */
+	const char *values; /* what completion offers: words, or "@path", or NULL */
 };
 
 enum options_outcome { OPTIONS_OK, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD };

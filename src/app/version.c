@@ -5,9 +5,9 @@
 #include <sys/utsname.h>
 
 #include "net/slirp.h"
-#include "version-info.h"	/* generated: GATE4NETNS_VERSION, GATE4NETNS_COMMIT */
+#include "version-info.h" /* generated: GATE4NETNS_VERSION, GATE4NETNS_COMMIT */
 
-#define COMPATIBLE_VERSION "1.3.3"	/* the newest slirp4netns with a feature of its own */
+#define COMPATIBLE_VERSION "1.3.3" /* the newest slirp4netns with a feature of its own */
 
 void version_print(bool as_slirp4netns)
 {

@@ -7,7 +7,7 @@
 
 #include "base/fd.h"
 
-union control {		/* aligned as cmsg(3) wants it */
+union control { /* aligned as cmsg(3) wants it */
 	struct cmsghdr header;
 	char bytes[CMSG_SPACE(sizeof(int))];
 };

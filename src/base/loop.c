@@ -18,19 +18,19 @@
 
 struct loop_source {
 	struct loop *loop;
-	int fd;				/* borrowed from the caller; -EBADF once removed */
+	int fd; /* borrowed from the caller; -EBADF once removed */
 	loop_source_fn *fn;
 	void *data;
-	GList link;			/* loop::sources, or loop::removed */
+	GList link; /* loop::sources, or loop::removed */
 };
 
 struct loop {
-	int epoll_fd;			/* owned */
-	GQueue sources;			/* struct loop_source */
-	GQueue removed;			/* released at the end of the turn */
-	struct loop_timer *timers;	/* soonest first */
+	int epoll_fd;		   /* owned */
+	GQueue sources;		   /* struct loop_source */
+	GQueue removed;		   /* released at the end of the turn */
+	struct loop_timer *timers; /* soonest first */
 	struct loop_guest_set guest;
-	GArray *polled;			/* struct pollfd; slot 0 is epoll_fd */
+	GArray *polled; /* struct pollfd; slot 0 is epoll_fd */
 	int64_t now_ms;
 	bool stopped;
 	int status;
@@ -177,11 +177,15 @@ int loop_guest_add(struct loop *loop, int fd, short events)
 	return (int)loop->polled->len - 1;
 }
 
-short loop_guest_revents(const struct loop *loop, int index)
+short loop_guest_revents(const struct loop *loop, int index, int *ret_fd)
 {
+	const struct pollfd *entry;
+
 	if (index <= 0 || (guint)index >= loop->polled->len)
 		return 0;
-	return g_array_index(loop->polled, struct pollfd, index).revents;
+	entry = &g_array_index(loop->polled, struct pollfd, index);
+	*ret_fd = entry->fd;
+	return entry->revents;
 }
 
 /* Milliseconds until the soonest timer; UINT32_MAX if there is none. */

@@ -18,8 +18,8 @@
 struct loop;
 struct loop_source;
 
-struct loop *loop_new(void);		/* NULL with errno set */
-void loop_free(struct loop *loop);	/* NULL is a no-op; sources left are released, fds not closed */
+struct loop *loop_new(void);	   /* NULL with errno set */
+void loop_free(struct loop *loop); /* NULL is a no-op; sources left are released, fds not closed */
 
 /* Run turns until loop_stop(). Returns the status that loop_stop() was given, or -errno. */
 int loop_run(struct loop *loop);
@@ -38,15 +38,15 @@ typedef void loop_source_fn(uint32_t events, void *data);
 int loop_add(struct loop *loop, int fd, uint32_t events, loop_source_fn *fn, void *data,
 	     struct loop_source **ret);
 int loop_set_events(struct loop_source *source, uint32_t events);
-void loop_remove(struct loop_source *source);	/* NULL is a no-op */
+void loop_remove(struct loop_source *source); /* NULL is a no-op */
 
 /* A one-shot timer in the caller's memory. Fill fn and data, leave the rest zero. */
 struct loop_timer {
 	void (*fn)(void *data);
 	void *data;
-	int64_t at_ms;			/* valid while armed */
+	int64_t at_ms; /* valid while armed */
 	bool armed;
-	struct loop_timer *next;	/* loop::timers, soonest first */
+	struct loop_timer *next; /* loop::timers, soonest first */
 };
 
 void loop_timer_arm(struct loop *loop, struct loop_timer *timer, int64_t at_ms);
@@ -54,16 +54,17 @@ void loop_timer_disarm(struct loop *loop, struct loop_timer *timer);
 
 /* A library that owns a changing set of descriptors and wants a poll(2) for them every turn.
  * There is room for one. loop_guest_add() may be called inside fill() only, and gives an index
- * that is valid for loop_guest_revents() until the end of the turn. The events are poll(2)'s.
+ * that is valid for loop_guest_revents() until the end of the turn. The events are poll(2)'s;
+ * *ret_fd is set where there are any.
  */
 struct loop_guest_set {
-	void (*fill)(uint32_t *timeout_ms, void *data);	/* may lower *timeout_ms */
+	void (*fill)(uint32_t *timeout_ms, void *data); /* may lower *timeout_ms */
 	void (*serve)(void *data);
 	void *data;
 };
 
 void loop_set_guest(struct loop *loop, const struct loop_guest_set *set);
 int loop_guest_add(struct loop *loop, int fd, short events);
-short loop_guest_revents(const struct loop *loop, int index);
+short loop_guest_revents(const struct loop *loop, int index, int *ret_fd);
 
 #endif

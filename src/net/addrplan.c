@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DOTTED_MAX 15		/* bytes of the longest dotted quad */
+#define DOTTED_MAX 15 /* bytes of the longest dotted quad */
 
 /* Digits and dots of the shape D.D.D.D with D of 1-3 digits, as long as that goes on. */
 static size_t dotted_length(const char *text)

@@ -16,8 +16,8 @@ struct addrplan {
 	struct ip4 gateway;
 	struct ip4 dns;
 	struct ip4 dhcp_begin, dhcp_end;
-	struct ip4 guest;		/* what `-c` sets, and the default target of forwards */
-	struct ip6 prefix6;		/* a /64 */
+	struct ip4 guest;   /* what `-c` sets, and the default target of forwards */
+	struct ip6 prefix6; /* a /64 */
 	struct ip6 gateway6;
 	struct ip6 dns6;
 };

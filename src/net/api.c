@@ -26,34 +26,34 @@
 #define CLIENTS_MAX 64
 #define SILENCE_MS (30 * 1000)
 #define ACCEPTS_PER_TURN 16
-#define PAUSE_MS 1000		/* without a descriptor to accept with */
+#define PAUSE_MS 1000 /* without a descriptor to accept with */
 
 enum client_state {
-	CLIENT_READING,		/* request and scan grow; reply is NULL */
-	CLIENT_WRITING,		/* reply is set; sent counts its bytes that are out */
+	CLIENT_READING, /* request and scan grow; reply is NULL */
+	CLIENT_WRITING, /* reply is set; sent counts its bytes that are out */
 };
 
 struct client {
 	struct api *api;
-	int fd;			/* owned, non-blocking */
+	int fd; /* owned, non-blocking */
 	struct loop_source *source;
 	struct loop_timer timer;
 	enum client_state state;
 	struct apireq_scan scan;
 	char request[APIREQ_MAX];
-	size_t len;		/* bytes in request */
-	char *reply;		/* owned, malloc(3)ed by jansson */
+	size_t len;  /* bytes in request */
+	char *reply; /* owned, malloc(3)ed by jansson */
 	size_t sent;
-	GList link;		/* api::clients, longest-waiting first */
+	GList link; /* api::clients, longest-waiting first */
 };
 
 struct api {
-	struct loop *loop;	/* borrowed */
-	int listen_fd;		/* borrowed */
+	struct loop *loop; /* borrowed */
+	int listen_fd;	   /* borrowed */
 	struct loop_source *source;
 	struct loop_timer pause;
-	struct ports *ports;	/* borrowed */
-	GQueue clients;		/* struct client */
+	struct ports *ports; /* borrowed */
+	GQueue clients;	     /* struct client */
 	struct log_limit refusals;
 };
 
@@ -77,12 +77,11 @@ static json_t *entry_json(const struct ports_entry *entry)
 	const struct forward_spec *forward = &entry->forward;
 	char host[IP_TEXT_MAX], guest[IP_TEXT_MAX];
 
-	return json_pack("{s:I, s:s, s:s, s:i, s:s, s:i}", "id", (json_int_t)entry->id,
-			 "proto", transport_name(forward->proto),
-			 "host_addr", ip_format(&forward->host_addr, host),
-			 "host_port", forward->host_port,
-			 "guest_addr", ip_format(&forward->guest_addr, guest),
-			 "guest_port", forward->guest_port);
+	return json_pack("{s:I, s:s, s:s, s:i, s:s, s:i}", "id", (json_int_t)entry->id, "proto",
+			 transport_name(forward->proto), "host_addr",
+			 ip_format(&forward->host_addr, host), "host_port", forward->host_port,
+			 "guest_addr", ip_format(&forward->guest_addr, guest), "guest_port",
+			 forward->guest_port);
 }
 
 static json_t *add_hostfwd(struct api *api, const struct apireq *req)
@@ -93,9 +92,9 @@ static json_t *add_hostfwd(struct api *api, const struct apireq *req)
 	if (r == -EAFNOSUPPORT)
 		return error_reply("bad request: add_hostfwd: bad arguments.guest_addr");
 	if (r < 0) {
-		log_limited(&api->refusals, loop_now_ms(api->loop), "api: add_hostfwd: %s port %u: %s",
-			    transport_name(req->forward.proto), req->forward.host_port,
-			    strerror(-r));
+		log_limited(&api->refusals, loop_now_ms(api->loop),
+			    "api: add_hostfwd: %s port %u: %s", transport_name(req->forward.proto),
+			    req->forward.host_port, strerror(-r));
 		return error_reply("bad request: add_hostfwd: slirp_add_hostfwd failed");
 	}
 	return json_pack("{s:{s:I}}", "return", "id", (json_int_t)id);

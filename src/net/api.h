@@ -13,6 +13,6 @@ struct ports;
 
 /* Serve @listen_fd (borrowed, listening, non-blocking). 0 or -errno. */
 int api_new(struct loop *loop, int listen_fd, struct ports *ports, struct api **ret);
-void api_free(struct api *api);		/* NULL is a no-op; unanswered clients are closed */
+void api_free(struct api *api); /* NULL is a no-op; unanswered clients are closed */
 
 #endif

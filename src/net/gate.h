@@ -19,13 +19,13 @@
 typedef void gate_pass_fn(const uint8_t *frame, size_t len, void *data);
 
 struct gate {
-	const struct addrplan *plan;	/* borrowed */
-	bool dns;			/* the DNS address is served */
+	const struct addrplan *plan; /* borrowed */
+	bool dns;		     /* the DNS address is served */
 	gate_pass_fn *pass;
 	void *data;
-	uint64_t passed;		/* frames */
-	uint64_t faults[FRAME_FAULTS];	/* frames dropped, by what was wrong with them */
-	uint64_t nowhere;		/* frames dropped: an address that leads nowhere */
+	uint64_t passed;	       /* frames */
+	uint64_t faults[FRAME_FAULTS]; /* frames dropped, by what was wrong with them */
+	uint64_t nowhere;	       /* frames dropped: an address that leads nowhere */
 };
 
 void gate_input(struct gate *gate, const uint8_t *frame, size_t len);

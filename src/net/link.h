@@ -11,9 +11,9 @@
 #include <sys/types.h>
 
 struct link {
-	int fd;			/* owned, non-blocking; -EBADF: nobody is there */
-	uint64_t sent;		/* frames */
-	uint64_t send_drops;	/* frames that the other side had no room for */
+	int fd;		     /* owned, non-blocking; -EBADF: nobody is there */
+	uint64_t sent;	     /* frames */
+	uint64_t send_drops; /* frames that the other side had no room for */
 };
 
 #define LINK_NONE ((struct link){ .fd = -EBADF })

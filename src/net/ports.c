@@ -4,21 +4,29 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "net/settings.h"
 #include "net/slirp.h"
 
 struct ports {
-	struct slirp *slirp;		/* borrowed */
-	const struct addrplan *plan;	/* borrowed */
+	struct slirp *slirp;	     /* borrowed */
+	const struct addrplan *plan; /* borrowed */
+	bool ipv6;
 	struct ip guest6;
-	GArray *entries;		/* struct ports_entry, ascending ids */
+	GArray *entries; /* struct ports_entry, ascending ids */
 	uint64_t last_id;
 };
 
-struct ports *ports_new(struct slirp *slirp, const struct addrplan *plan, const struct ip *guest6)
+struct ports *ports_new(struct slirp *slirp, const struct settings *settings,
+			const struct ip *guest6)
 {
 	struct ports *ports = g_new0(struct ports, 1);
 
-	*ports = (struct ports){ .slirp = slirp, .plan = plan, .guest6 = *guest6 };
+	*ports = (struct ports){
+		.slirp = slirp,
+		.plan = &settings->plan,
+		.ipv6 = settings->ipv6,
+		.guest6 = *guest6,
+	};
 	ports->entries = g_array_new(FALSE, FALSE, sizeof(struct ports_entry));
 	return ports;
 }
@@ -45,7 +53,7 @@ static void fill_defaults(const struct ports *ports, struct forward_spec *forwar
 static bool can_be_served(const struct ports *ports, const struct forward_spec *forward)
 {
 	return forward->host_addr.family == forward->guest_addr.family &&
-	       (forward->host_addr.family == IP_V4 || ports->guest6.family == IP_V6);
+	       (forward->host_addr.family == IP_V4 || ports->ipv6);
 }
 
 int ports_add(struct ports *ports, const struct forward_spec *forward, uint64_t *ret_id)

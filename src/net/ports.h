@@ -11,24 +11,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "net/addrplan.h"
 #include "wire/apireq.h"
 
 struct ports;
+struct settings;
 struct slirp;
 
-#define PORTS_MAX 4096		/* entries at once */
+#define PORTS_MAX 4096 /* entries at once */
 
 struct ports_entry {
-	uint64_t id;			/* from 1 */
-	struct forward_spec forward;	/* addresses filled in */
+	uint64_t id;		     /* from 1 */
+	struct forward_spec forward; /* addresses filled in */
 };
 
-/* @plan and @slirp are borrowed. @guest6 has family IP_NONE where there is no IPv6. */
-struct ports *ports_new(struct slirp *slirp, const struct addrplan *plan, const struct ip *guest6);
-void ports_free(struct ports *ports);	/* NULL is a no-op; leaves the listeners to the stack */
+/* @slirp and @settings are borrowed. @guest6: the guest's IPv6 address, IP_NONE if not known. */
+struct ports *ports_new(struct slirp *slirp, const struct settings *settings,
+			const struct ip *guest6);
+void ports_free(struct ports *ports); /* NULL is a no-op; leaves the listeners to the stack */
 
-/* 0, -EMFILE at PORTS_MAX, -EAFNOSUPPORT where the families do not match or there is no IPv6,
+/* 0, -EMFILE at PORTS_MAX, -EAFNOSUPPORT where the families do not match, or there is no IPv6,
  * or -errno of the listener.
  */
 int ports_add(struct ports *ports, const struct forward_spec *forward, uint64_t *ret_id);

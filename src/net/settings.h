@@ -14,23 +14,23 @@
 
 /* Where the frames come from. */
 enum target {
-	TARGET_PID,	/* a TAP in the network namespace of a process */
-	TARGET_PATH,	/* a TAP in a network namespace found by path */
-	TARGET_TAPFD,	/* a TAP that the caller opened */
-	TARGET_BESS,	/* a listening AF_UNIX SOCK_SEQPACKET socket, one frame a packet */
+	TARGET_PID,   /* a TAP in the network namespace of a process */
+	TARGET_PATH,  /* a TAP in a network namespace found by path */
+	TARGET_TAPFD, /* a TAP that the caller opened */
+	TARGET_BESS,  /* a listening AF_UNIX SOCK_SEQPACKET socket, one frame a packet */
 };
 
 #define FD_NONE (-1)
 
 struct settings {
 	enum target target;
-	pid_t pid;			/* TARGET_PID */
-	const char *path;		/* TARGET_PATH: namespace; TARGET_BESS: socket */
-	int tapfd;			/* TARGET_TAPFD */
-	const char *userns_path;	/* NULL: that of the pid, or none */
-	const char *tap_name;		/* TARGET_PID, TARGET_PATH */
+	pid_t pid;		 /* TARGET_PID */
+	const char *path;	 /* TARGET_PATH: namespace; TARGET_BESS: socket */
+	int tapfd;		 /* TARGET_TAPFD */
+	const char *userns_path; /* NULL: that of the pid, or none */
+	const char *tap_name;	 /* TARGET_PID, TARGET_PATH */
 
-	bool configure;			/* bring the interface up with an address and a route */
+	bool configure; /* bring the interface up with an address and a route */
 	unsigned mtu;
 	bool has_mac;
 	struct mac mac;
@@ -39,10 +39,10 @@ struct settings {
 
 	bool host_loopback;		/* the gateway address leads to the host's 127.0.0.1 */
 	bool dns;			/* the DNS address leads to the host's resolver */
-	struct ip outbound4, outbound6;	/* IP_NONE: the kernel chooses */
+	struct ip outbound4, outbound6; /* IP_NONE: the kernel chooses */
 
-	const char *api_path;		/* NULL: no API socket */
-	int ready_fd, exit_fd;		/* FD_NONE */
+	const char *api_path;  /* NULL: no API socket */
+	int ready_fd, exit_fd; /* FD_NONE */
 	bool sandbox;
 	bool seccomp;
 };

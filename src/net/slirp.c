@@ -1,11 +1,13 @@
 #include "net/slirp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <libslirp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -19,19 +21,24 @@
 #error "libslirp 4.7 or later is needed"
 #endif
 
+#define NOT_POLLED -1 /* libslirp's index of a descriptor that has no events */
+#define ACCEPT_PAUSE_MS 1000
+
 struct slirp {
-	struct loop *loop;		/* borrowed */
-	Slirp *stack;			/* owned */
+	struct loop *loop; /* borrowed */
+	Slirp *stack;	   /* owned */
 	slirp_output_fn *output;
 	void *data;
-	struct sockaddr_storage outbound4, outbound6;	/* libslirp keeps pointers to these */
-	struct log_limit guest_errors;
+	struct sockaddr_storage outbound4, outbound6; /* libslirp keeps pointers to these */
+	GArray *listeners;			      /* int: the descriptors of TCP forwards */
+	int64_t listen_again_ms;		      /* until then the listeners are not polled */
+	struct log_limit guest_errors, warnings;
 };
 
 struct slirp_timer {
 	struct slirp *owner;
 	SlirpTimerId id;
-	void *opaque;			/* libslirp's */
+	void *opaque; /* libslirp's */
 	struct loop_timer timer;
 };
 
@@ -55,6 +62,18 @@ static void guest_error(const char *message, void *opaque)
 	struct slirp *slirp = opaque;
 
 	log_limited(&slirp->guest_errors, loop_now_ms(slirp->loop), "libslirp: %s", message);
+}
+
+/* libslirp's own words go through GLib. Its debugging is asked for by G_MESSAGES_DEBUG. */
+static void log_warning(const gchar *domain, GLogLevelFlags level, const gchar *message,
+			gpointer data)
+{
+	struct slirp *slirp = data;
+
+	if ((level & G_LOG_LEVEL_MASK) >= G_LOG_LEVEL_INFO)
+		g_log_default_handler(domain, level, message, NULL);
+	else
+		log_limited(&slirp->warnings, loop_now_ms(slirp->loop), "libslirp: %s", message);
 }
 
 static int64_t get_clock_ns(void *opaque)
@@ -125,18 +144,26 @@ static const struct event_map {
 	int slirp;
 	short poll;
 } event_map[] = {
-	{ SLIRP_POLL_IN, POLLIN },
-	{ SLIRP_POLL_OUT, POLLOUT },
-	{ SLIRP_POLL_PRI, POLLPRI },
-	{ SLIRP_POLL_ERR, POLLERR },
-	{ SLIRP_POLL_HUP, POLLHUP },
+	{ SLIRP_POLL_IN, POLLIN },   { SLIRP_POLL_OUT, POLLOUT }, { SLIRP_POLL_PRI, POLLPRI },
+	{ SLIRP_POLL_ERR, POLLERR }, { SLIRP_POLL_HUP, POLLHUP },
 };
+
+static bool is_listener(const struct slirp *slirp, int fd)
+{
+	for (guint i = 0; i < slirp->listeners->len; i++) {
+		if (g_array_index(slirp->listeners, int, i) == fd)
+			return true;
+	}
+	return false;
+}
 
 static int add_poll(int fd, int events, void *opaque)
 {
 	struct slirp *slirp = opaque;
 	short wanted = 0;
 
+	if (loop_now_ms(slirp->loop) < slirp->listen_again_ms && is_listener(slirp, fd))
+		return NOT_POLLED;
 	for (size_t i = 0; i < G_N_ELEMENTS(event_map); i++) {
 		if (events & event_map[i].slirp)
 			wanted |= event_map[i].poll;
@@ -144,13 +171,28 @@ static int add_poll(int fd, int events, void *opaque)
 	return loop_guest_add(slirp->loop, fd, wanted);
 }
 
+/* Without a free descriptor accept(2) fails and the connection stays pending, so libslirp would
+ * be woken for it for ever: leave the listeners alone for a while.
+ */
+static bool can_accept(struct slirp *slirp, int listener)
+{
+	int spare = fcntl(listener, F_DUPFD_CLOEXEC, 0);
+
+	if (spare < 0) {
+		slirp->listen_again_ms = loop_now_ms(slirp->loop) + ACCEPT_PAUSE_MS;
+		return false;
+	}
+	close(spare);
+	return true;
+}
+
 static int get_revents(int index, void *opaque)
 {
 	struct slirp *slirp = opaque;
-	short came = loop_guest_revents(slirp->loop, index);
-	int events = 0;
+	int fd, events = 0;
+	short came = loop_guest_revents(slirp->loop, index, &fd);
 
-	if (came == 0)
+	if (came == 0 || (is_listener(slirp, fd) && !can_accept(slirp, fd)))
 		return 0;
 	for (size_t i = 0; i < G_N_ELEMENTS(event_map); i++) {
 		if (came & event_map[i].poll)
@@ -233,6 +275,7 @@ int slirp_stack_new(struct loop *loop, const struct settings *settings, slirp_ou
 
 	slirp = g_new0(struct slirp, 1);
 	*slirp = (struct slirp){ .loop = loop, .output = output, .data = data };
+	slirp->listeners = g_array_new(FALSE, FALSE, sizeof(int));
 	if (settings->outbound4.family != IP_NONE) {
 		to_sockaddr(&settings->outbound4, 0, &slirp->outbound4);
 		config.outbound_addr = (struct sockaddr_in *)&slirp->outbound4;
@@ -243,9 +286,11 @@ int slirp_stack_new(struct loop *loop, const struct settings *settings, slirp_ou
 	}
 	slirp->stack = slirp_new(&config, &callbacks, slirp);
 	if (!slirp->stack) {
+		g_array_free(slirp->listeners, TRUE);
 		g_free(slirp);
 		return -EINVAL;
 	}
+	g_log_set_handler("Slirp", G_LOG_LEVEL_MASK, log_warning, slirp);
 	guest.data = slirp;
 	loop_set_guest(loop, &guest);
 	*ret = slirp;
@@ -258,6 +303,8 @@ void slirp_stack_free(struct slirp *slirp)
 		return;
 	loop_set_guest(slirp->loop, &(struct loop_guest_set){ 0 });
 	slirp_cleanup(slirp->stack);
+	g_log_set_handler("Slirp", G_LOG_LEVEL_MASK, g_log_default_handler, NULL);
+	g_array_free(slirp->listeners, TRUE);
 	g_free(slirp);
 }
 
@@ -272,45 +319,67 @@ static bool is_listener_of(int fd, const struct sockaddr_storage *address, sockl
 	socklen_t bound_len = sizeof(bound), flag_len = sizeof(int);
 	int listening = 0;
 
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &flag_len) == 0 &&
-	       listening && getsockname(fd, (struct sockaddr *)&bound, &bound_len) == 0 &&
-	       bound_len == len && memcmp(&bound, address, len) == 0;
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &flag_len) == 0 && listening &&
+	       getsockname(fd, (struct sockaddr *)&bound, &bound_len) == 0 && bound_len == len &&
+	       memcmp(&bound, address, len) == 0;
 }
 
 struct listener_search {
 	struct sockaddr_storage address;
 	socklen_t len;
+	int fd; /* found, or -EBADF */
 };
 
-static int raise_backlog(int fd, int events, void *opaque)
+static int match_listener(int fd, int events, void *opaque)
 {
-	const struct listener_search *search = opaque;
+	struct listener_search *search = opaque;
 
 	(void)events;
 	if (is_listener_of(fd, &search->address, search->len))
-		(void)listen(fd, SOMAXCONN);
-	return -1;	/* polled nothing: libslirp takes this as no events in this turn */
+		search->fd = fd;
+	return NOT_POLLED;
+}
+
+/* libslirp does not give the descriptor of a listener, but it does ask to have it polled. */
+static int find_listener(struct slirp *slirp, const struct forward_spec *forward)
+{
+	struct listener_search search = { .fd = -EBADF };
+	uint32_t unused_timeout_ms = 0;
+
+	search.len = to_sockaddr(&forward->host_addr, forward->host_port, &search.address);
+	slirp_pollfds_fill(slirp->stack, &unused_timeout_ms, match_listener, &search);
+	return search.fd;
+}
+
+/* libslirp listens with a backlog of 1, which loses all but one of a burst. */
+static void adopt_listener(struct slirp *slirp, int fd)
+{
+	(void)listen(fd, SOMAXCONN);
+	g_array_append_val(slirp->listeners, fd);
+}
+
+static void forget_listener(struct slirp *slirp, int fd)
+{
+	for (guint i = 0; i < slirp->listeners->len; i++) {
+		if (g_array_index(slirp->listeners, int, i) == fd)
+			g_array_remove_index_fast(slirp->listeners, i);
+	}
 }
 
 int slirp_stack_add_forward(struct slirp *slirp, const struct forward_spec *forward)
 {
 	int flags = forward->proto == TRANSPORT_UDP ? SLIRP_HOSTFWD_UDP : 0;
-	struct listener_search host = { 0 };
-	struct sockaddr_storage guest;
+	struct sockaddr_storage host, guest;
+	socklen_t host_len = to_sockaddr(&forward->host_addr, forward->host_port, &host);
 	socklen_t guest_len = to_sockaddr(&forward->guest_addr, forward->guest_port, &guest);
-	uint32_t unused_timeout_ms = 0;
 
-	host.len = to_sockaddr(&forward->host_addr, forward->host_port, &host.address);
 	if (forward->host_addr.family == IP_V6)
 		flags |= SLIRP_HOSTFWD_V6ONLY;
-	if (slirp_add_hostxfwd(slirp->stack, (const struct sockaddr *)&host.address, host.len,
+	if (slirp_add_hostxfwd(slirp->stack, (const struct sockaddr *)&host, host_len,
 			       (const struct sockaddr *)&guest, guest_len, flags) < 0)
 		return errno ? -errno : -EINVAL;
-	/* libslirp listens with a backlog of 1, which loses all but one of a burst; it does not
-	 * give the descriptor, but it does ask to have it polled.
-	 */
 	if (forward->proto == TRANSPORT_TCP)
-		slirp_pollfds_fill(slirp->stack, &unused_timeout_ms, raise_backlog, &host);
+		adopt_listener(slirp, find_listener(slirp, forward));
 	return 0;
 }
 
@@ -320,6 +389,8 @@ int slirp_stack_remove_forward(struct slirp *slirp, const struct forward_spec *f
 	struct sockaddr_storage host;
 	socklen_t len = to_sockaddr(&forward->host_addr, forward->host_port, &host);
 
+	if (forward->proto == TRANSPORT_TCP)
+		forget_listener(slirp, find_listener(slirp, forward));
 	return slirp_remove_hostxfwd(slirp->stack, (const struct sockaddr *)&host, len, flags);
 }
 

@@ -20,7 +20,7 @@ typedef void slirp_output_fn(const uint8_t *frame, size_t len, void *data);
 /* @loop and @settings are borrowed for the life of the stack. 0 or -errno. */
 int slirp_stack_new(struct loop *loop, const struct settings *settings, slirp_output_fn *output,
 		    void *data, struct slirp **ret);
-void slirp_stack_free(struct slirp *slirp);	/* NULL is a no-op */
+void slirp_stack_free(struct slirp *slirp); /* NULL is a no-op */
 
 /* A frame from the guest, checked by the gate. */
 void slirp_stack_input(struct slirp *slirp, const uint8_t *frame, size_t len);

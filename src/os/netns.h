@@ -9,13 +9,13 @@
 #include <sys/types.h>
 
 struct netns {
-	int net_fd;	/* owned; -EBADF if there is nothing to enter */
-	int user_fd;	/* owned; -EBADF if the user namespace is the caller's own */
+	int net_fd;  /* owned; -EBADF if there is nothing to enter */
+	int user_fd; /* owned; -EBADF if the user namespace is the caller's own */
 };
 
 #define NETNS_NONE ((struct netns){ .net_fd = -EBADF, .user_fd = -EBADF })
 
-#define NETNS_PATH_MAX 64	/* bytes of a /proc path made here, with its NUL */
+#define NETNS_PATH_MAX 64 /* bytes of a /proc path made here, with its NUL */
 
 /* Open the namespaces of a process. They are of one process even if the pid is reused
  * meanwhile: a pidfd taken first shows that it was not. @user_path, unless NULL, overrides the

@@ -81,7 +81,7 @@ void proc_die_by_signal(int signal_number)
 	sigaddset(&set, signal_number);
 	raise(signal_number);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	_exit(128 + signal_number);	/* not reached, unless we are a pid namespace's init */
+	_exit(128 + signal_number); /* not reached, unless we are a pid namespace's init */
 }
 
 int proc_pdeathsig(void)

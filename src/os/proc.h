@@ -30,7 +30,7 @@ void proc_die_by_signal(int signal) __attribute__((noreturn));
 int proc_pdeathsig(void);
 void proc_set_pdeathsig(int signal);
 
-bool proc_has_admin(void);	/* CAP_SYS_ADMIN is effective */
+bool proc_has_admin(void); /* CAP_SYS_ADMIN is effective */
 
 /* Close every descriptor from 3 on but those in @keep (ascending, not negative), and point 0, 1
  * and 2 to /dev/null or, where that cannot be opened, close them too.

@@ -9,7 +9,7 @@
 #include "base/fd.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
-#define LINKS_MAX 8	/* on the way to the file; more is a loop */
+#define LINKS_MAX 8 /* on the way to the file; more is a loop */
 
 /* A change of the name in its directory, and one of the file itself. A file system may be
  * unmounted under the watch (IN_UNMOUNT comes unasked).

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#define RESOLVCONF_MAX 4096	/* bytes; PIPE_BUF, so that it goes through a pipe in one piece */
+#define RESOLVCONF_MAX 4096 /* bytes; PIPE_BUF, so that it goes through a pipe in one piece */
 
 /* The "nameserver" lines, as many as fit whole. Their length; 0 if the file cannot be read. */
 size_t resolvconf_read(char text[RESOLVCONF_MAX]);

@@ -7,12 +7,12 @@
 #include <net/if.h>
 #include <stdbool.h>
 
-#define MESSAGE_MAX 512	/* bytes; the largest request here has under 100, and an ACK echoes it */
+#define MESSAGE_MAX 512 /* bytes; the largest request here has under 100, and an ACK echoes it */
 
 struct rtnl {
-	struct mnl_socket *socket;	/* owned */
+	struct mnl_socket *socket; /* owned */
 	unsigned seq;
-	char buffer[MESSAGE_MAX];	/* the request being built, then its answer */
+	char buffer[MESSAGE_MAX]; /* the request being built, then its answer */
 };
 
 int rtnl_open(struct rtnl **ret)

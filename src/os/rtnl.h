@@ -12,7 +12,7 @@
 struct rtnl;
 
 int rtnl_open(struct rtnl **ret);
-void rtnl_close(struct rtnl *rtnl);	/* NULL is a no-op */
+void rtnl_close(struct rtnl *rtnl); /* NULL is a no-op */
 
 int rtnl_link_up(struct rtnl *rtnl, unsigned ifindex);
 int rtnl_link_set_mtu(struct rtnl *rtnl, unsigned ifindex, unsigned mtu);

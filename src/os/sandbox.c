@@ -113,8 +113,7 @@ static int step_root(struct state *state)
 	state->resolv_fd = open("etc/resolv.conf", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (state->resolv_fd < 0)
 		return -errno;
-	r = sandbox_set_resolv_conf(state->resolv_fd, state->plan->resolv,
-				    state->plan->resolv_len);
+	r = sandbox_set_resolv_conf(state->resolv_fd, state->plan->resolv, state->plan->resolv_len);
 	if (r < 0)
 		return r;
 	if (mount(point, point, NULL, MS_BIND, NULL) < 0 ||

@@ -13,9 +13,9 @@
 #include <stddef.h>
 
 struct sandbox_plan {
-	int user_fd;		/* borrowed: the user namespace that gives us the right to mount,
+	int user_fd;	    /* borrowed: the user namespace that gives us the right to mount,
 				 * joined only without CAP_SYS_ADMIN; -EBADF: make a new one */
-	const char *resolv;	/* borrowed: text for /etc/resolv.conf */
+	const char *resolv; /* borrowed: text for /etc/resolv.conf */
 	size_t resolv_len;
 };
 

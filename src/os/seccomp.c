@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "syscalls.h"	/* generated: <role>_syscalls[], NULL at the end */
+#include "syscalls.h" /* generated: <role>_syscalls[], NULL at the end */
 
 /* What libc, malloc and the sanitizers need whatever the role.
  *
@@ -29,18 +29,45 @@
 
 /* slirp4netns kills these; an engine here has a use for none of them. */
 static const char *const killed[] = {
-	"execve", "lookup_dcookie", "pidfd_getfd", "ptrace", "process_vm_readv",
-	"process_vm_writev", "delete_module", "finit_module", "init_module", "chroot", "fsconfig",
-	"fsmount", "fsopen", "fspick", "mount", "move_mount", "open_tree", "pivot_root", "umount",
-	"umount2", "open_by_handle_at", "execveat", "pidfd_open", "pidfd_send_signal", "prctl",
-	"setns", "unshare", "kexec_file_load", "kexec_load", "reboot", "name_to_handle_at", NULL,
+	"execve",
+	"lookup_dcookie",
+	"pidfd_getfd",
+	"ptrace",
+	"process_vm_readv",
+	"process_vm_writev",
+	"delete_module",
+	"finit_module",
+	"init_module",
+	"chroot",
+	"fsconfig",
+	"fsmount",
+	"fsopen",
+	"fspick",
+	"mount",
+	"move_mount",
+	"open_tree",
+	"pivot_root",
+	"umount",
+	"umount2",
+	"open_by_handle_at",
+	"execveat",
+	"pidfd_open",
+	"pidfd_send_signal",
+	"prctl",
+	"setns",
+	"unshare",
+	"kexec_file_load",
+	"kexec_load",
+	"reboot",
+	"name_to_handle_at",
+	NULL,
 };
 
 /* Calls that are allowed with these values of one argument only. */
 struct argument_rule {
 	const char *call;
 	unsigned argument;
-	uint64_t mask;		/* the bits that are compared */
+	uint64_t mask; /* the bits that are compared */
 	uint64_t values[4];
 	unsigned count;
 };
@@ -87,8 +114,8 @@ static int allow_by_argument(scmp_filter_ctx filter, const struct argument_rule 
 	int r = 0;
 
 	for (unsigned i = 0; i < rule->count && r == 0; i++) {
-		struct scmp_arg_cmp equal = SCMP_CMP64(rule->argument, SCMP_CMP_MASKED_EQ,
-						       rule->mask, rule->values[i]);
+		struct scmp_arg_cmp equal =
+			SCMP_CMP64(rule->argument, SCMP_CMP_MASKED_EQ, rule->mask, rule->values[i]);
 
 		r = add_rule(filter, SCMP_ACT_ALLOW, rule->call, &equal);
 	}

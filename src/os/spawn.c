@@ -41,7 +41,7 @@ static int start_process(struct spawn *spawn)
 		return 0;
 	}
 	proc_set_pdeathsig(SIGKILL);
-	if (getppid() != parent)	/* it died before that was armed */
+	if (getppid() != parent) /* it died before that was armed */
 		_exit(1);
 	unblock_signals();
 	fd_close(&spawn->sock);

@@ -15,13 +15,13 @@
 typedef void spawn_fn(int sock, const void *data);
 
 struct spawn {
-	int sock;		/* owned; the caller's end */
+	int sock; /* owned; the caller's end */
 	bool is_process;
-	pid_t pid;		/* is_process */
-	pthread_t thread;	/* otherwise */
+	pid_t pid;	  /* is_process */
+	pthread_t thread; /* otherwise */
 	spawn_fn *fn;
-	const void *data;	/* borrowed until spawn_join() */
-	int far_sock;		/* the thread's end */
+	const void *data; /* borrowed until spawn_join() */
+	int far_sock;	  /* the thread's end */
 };
 
 /* Start. @spawn is the caller's memory and must stay in place until spawn_join(). 0 or -errno. */

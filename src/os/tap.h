@@ -10,8 +10,8 @@
 #include "wire/inet.h"
 
 struct tap {
-	int fd;			/* owned, non-blocking */
-	char name[IFNAMSIZ];	/* as the kernel has it */
+	int fd;		     /* owned, non-blocking */
+	char name[IFNAMSIZ]; /* as the kernel has it */
 	struct mac mac;
 };
 

@@ -22,7 +22,7 @@ int unixsock_listen(const char *path, int type, int backlog, struct unixsock *re
 	if (fd < 0)
 		return -errno;
 	if (len > 0 && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-		(void)unlink(path);	/* bind(2) says it if that failed */
+		(void)unlink(path); /* bind(2) says it if that failed */
 	/* An empty path is an abstract address (unix(7)): no file, nothing to remove. */
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;

@@ -5,12 +5,12 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
-#define UNIXSOCK_PATH_MAX 108	/* bytes with the NUL: sizeof(sockaddr_un.sun_path), unix(7) */
+#define UNIXSOCK_PATH_MAX 108 /* bytes with the NUL: sizeof(sockaddr_un.sun_path), unix(7) */
 
 struct unixsock {
-	int fd;			/* owned, listening, non-blocking; -EBADF if there is none */
+	int fd; /* owned, listening, non-blocking; -EBADF if there is none */
 	char path[UNIXSOCK_PATH_MAX];
-	dev_t dev;		/* of the file that bind(2) made */
+	dev_t dev; /* of the file that bind(2) made */
 	ino_t ino;
 };
 

@@ -34,20 +34,25 @@ static void scan_byte(struct apireq_scan *scan, char c)
 		return;
 	}
 	switch (c) {
-	case ' ': case '\t': case '\r': case '\n':
+	case ' ':
+	case '\t':
+	case '\r':
+	case '\n':
 		return;
 	case '"':
 		scan->in_string = true;
 		return;
-	case '{': case '[':
+	case '{':
+	case '[':
 		scan->depth++;
 		return;
-	case '}': case ']':
+	case '}':
+	case ']':
 		if (scan->depth > 0)
 			scan->depth--;
 		scan->complete = scan->depth == 0;
 		return;
-	default:	/* a number or a word outside any bracket is no request: answer at once */
+	default: /* a number or a word outside any bracket is no request: answer at once */
 		scan->complete = scan->depth == 0;
 		return;
 	}
@@ -123,7 +128,8 @@ static const char *parse_remove(const json_t *args, struct apireq *req)
 	const json_t *id = json_object_get(args, "id");
 	double number = json_number_value(id);
 
-	if (!json_is_number(id) || number < 0 || number > INT32_MAX)
+	if (!json_is_number(id) || !(number >= 0 && number <= INT32_MAX) ||
+	    number != (double)(uint64_t)number)
 		return "bad request: remove_hostfwd: bad arguments.id";
 	req->id = (uint64_t)number;
 	return NULL;

@@ -12,13 +12,13 @@
 
 #include "wire/inet.h"
 
-#define APIREQ_MAX 4096		/* bytes; a request must be shorter */
+#define APIREQ_MAX 4096 /* bytes; a request must be shorter */
 
 /* Finds the end of the first JSON value in bytes that arrive in pieces; keeps no text.
  * Zero-initialise it. It balances brackets and strings and leaves the rest to the parser.
  */
 struct apireq_scan {
-	unsigned depth;		/* open brackets */
+	unsigned depth; /* open brackets */
 	bool in_string;
 	bool escaped;
 	bool complete;
@@ -42,8 +42,8 @@ struct forward_spec {
 
 struct apireq {
 	enum apireq_verb verb;
-	struct forward_spec forward;	/* add_hostfwd */
-	uint64_t id;			/* remove_hostfwd */
+	struct forward_spec forward; /* add_hostfwd */
+	uint64_t id;		     /* remove_hostfwd */
 };
 
 /* Parse @len bytes (a NUL byte ends them). True and *ret, or false and *reterr_desc, a text of

@@ -8,10 +8,10 @@
 #define ETHERTYPE_ARP 0x0806
 #define ETHERTYPE_IP6 0x86dd
 
-#define ARP_LEN 28		/* RFC 826 with Ethernet and IPv4 addresses */
+#define ARP_LEN 28 /* RFC 826 with Ethernet and IPv4 addresses */
 #define IP4_HEADER_MIN 20
 #define IP6_HEADER 40
-#define IP6_EXTENSION_MAX 8	/* headers in one packet; no sender needs more */
+#define IP6_EXTENSION_MAX 8 /* headers in one packet; no sender needs more */
 #define TCP_HEADER_MIN 20
 #define UDP_HEADER 8
 #define ICMP_HEADER_MIN 4
@@ -90,7 +90,7 @@ static enum frame_fault parse_ip4(const uint8_t *p, size_t len, struct frame *fr
 		return FRAME_BAD_IP_HEADER;
 	if (total < header || total > len)
 		return FRAME_BAD_IP_LENGTH;
-	fragment = get16(p + 6) & 0x3fff;	/* MF and the offset */
+	fragment = get16(p + 6) & 0x3fff; /* MF and the offset */
 	frame->kind = FRAME_IP4;
 	frame->len = FRAME_ETHER_HEADER + total;
 	frame->proto = p[9];

@@ -13,7 +13,7 @@
 
 #include "wire/inet.h"
 
-#define FRAME_ETHER_HEADER 14		/* bytes */
+#define FRAME_ETHER_HEADER 14 /* bytes */
 #define FRAME_MAX (FRAME_ETHER_HEADER + 65535)
 
 enum frame_kind { FRAME_ARP, FRAME_IP4, FRAME_IP6 };
@@ -21,22 +21,22 @@ enum frame_kind { FRAME_ARP, FRAME_IP4, FRAME_IP6 };
 /* Why a frame is not one. FRAME_OK is 0. */
 enum frame_fault {
 	FRAME_OK,
-	FRAME_TOO_SHORT,	/* no Ethernet header, or a header cut off */
-	FRAME_TOO_LONG,		/* more than FRAME_MAX */
-	FRAME_BAD_ETHERTYPE,	/* neither ARP, IPv4 nor IPv6 */
-	FRAME_BAD_ARP,		/* not Ethernet/IPv4 ARP */
-	FRAME_BAD_IP_HEADER,	/* version or header length */
-	FRAME_BAD_IP_LENGTH,	/* more bytes promised than are there */
-	FRAME_BAD_TRANSPORT,	/* TCP, UDP or ICMP header or length does not fit */
+	FRAME_TOO_SHORT,     /* no Ethernet header, or a header cut off */
+	FRAME_TOO_LONG,	     /* more than FRAME_MAX */
+	FRAME_BAD_ETHERTYPE, /* neither ARP, IPv4 nor IPv6 */
+	FRAME_BAD_ARP,	     /* not Ethernet/IPv4 ARP */
+	FRAME_BAD_IP_HEADER, /* version or header length */
+	FRAME_BAD_IP_LENGTH, /* more bytes promised than are there */
+	FRAME_BAD_TRANSPORT, /* TCP, UDP or ICMP header or length does not fit */
 	FRAME_FAULTS
 };
 
 struct frame {
 	enum frame_kind kind;
-	size_t len;		/* bytes of the frame without trailing padding */
-	uint8_t proto;		/* IP protocol of the payload; IPv6: of the first non-extension header */
-	bool fragment;		/* IP only: part of a larger packet */
-	struct ip src, dst;	/* IP: of the header; ARP: sender and target */
+	size_t len;    /* bytes of the frame without trailing padding */
+	uint8_t proto; /* IP protocol of the payload; IPv6: of the first non-extension header */
+	bool fragment; /* IP only: part of a larger packet */
+	struct ip src, dst; /* IP: of the header; ARP: sender and target */
 };
 
 /* *ret is set only for FRAME_OK. */

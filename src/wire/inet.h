@@ -34,16 +34,16 @@ struct ip {
 
 struct ip4_net {
 	struct ip4 base;
-	unsigned prefix;	/* bits, 0..32 */
+	unsigned prefix; /* bits, 0..32 */
 };
 
-#define IP_TEXT_MAX 46		/* longest text of either family with its NUL (INET6_ADDRSTRLEN) */
+#define IP_TEXT_MAX 46 /* longest text of either family with its NUL (INET6_ADDRSTRLEN) */
 #define MAC_TEXT_MAX 18
 
-bool ip4_parse(const char *text, struct ip4 *ret);	/* dotted quad, no leading zeros */
-bool ip6_parse(const char *text, struct ip6 *ret);	/* RFC 4291 section 2.2 */
-bool ip_parse(const char *text, struct ip *ret);	/* either */
-bool mac_parse(const char *text, struct mac *ret);	/* six hex bytes of 1-2 digits, ':' between */
+bool ip4_parse(const char *text, struct ip4 *ret); /* dotted quad, no leading zeros */
+bool ip6_parse(const char *text, struct ip6 *ret); /* RFC 4291 section 2.2 */
+bool ip_parse(const char *text, struct ip *ret);   /* either */
+bool mac_parse(const char *text, struct mac *ret); /* six hex bytes of 1-2 digits, ':' between */
 
 /* Into the caller's buffer of IP_TEXT_MAX or MAC_TEXT_MAX bytes; returns it. */
 const char *ip4_format(const struct ip4 *ip, char *text);

@@ -8,10 +8,22 @@ second one into the first, as the owner of the network namespace.
 import fcntl
 import json
 import os
+import select
 import subprocess
 import sys
 
 NS_GET_USERNS = 0xb701
+PATIENCE = 2000                 # looks of 10 ms each
+
+
+def wait_loopback(pid):
+    """bubblewrap fails if somebody else brings lo up first, and is not told to wait before that."""
+    for _ in range(PATIENCE):
+        with open(f"/proc/{pid}/net/fib_trie", encoding="ascii") as addresses:
+            if "127.0.0.1" in addresses.read():
+                return
+        select.select([], [], [], 0.01)
+    sys.exit("bubblewrap does not bring lo up")
 
 
 def user_namespace(how, pid):
@@ -46,11 +58,14 @@ def main(binary, how, *command):
     os.close(block_r)
     with open(info_r, encoding="utf-8") as info:
         pid = json.load(info)["child-pid"]
+    wait_loopback(pid)
     gate = start_network(binary, how, pid)
-    os.write(block_w, b"1")
-    status = sandbox.wait()
-    gate.terminate()
-    gate.wait()
+    try:
+        os.write(block_w, b"1")
+        status = sandbox.wait()
+    finally:
+        gate.terminate()
+        gate.wait()
     sys.exit(status)
 
 

@@ -277,6 +277,7 @@ ENDS = lines(
                                                                      "SIGKILL", "SIGQUIT")),
     ("exit-fd", f"-c -a {{tmp}}/a {PID}"), ("exit-fd-not-open", "-c -r {ready} -e 999 {pid} tap0"),
     ("exit-fd-sandboxed", f"-c -a {{tmp}}/a --enable-sandbox {PID}"),
+    ("SIGTERM-sandboxed", f"-c -a {{tmp}}/a --enable-sandbox --enable-seccomp {PID}", {"signal": "SIGTERM"}),
 ) + lines(
     "stdout-in-a-file",
     ("exit-fd", f"-c {PID}"), ("exit-fd-warnings", f"-c -6 {PID}"),

@@ -15,6 +15,8 @@ import json
 import os
 import queue
 import random
+import select
+import signal
 import socket
 import socketserver
 import struct
@@ -281,13 +283,22 @@ def many(address, port, count):
     return asyncio.run(echo_at_once(address, int(port), int(count)))
 
 
-def hold(address, port, count):
-    """Open many connections whether they work or not, and close them all; how many opened."""
-    kept = []
-    for _ in range(int(count)):
-        with contextlib.suppress(OSError):
-            kept.append(socket.create_connection((address, int(port)), timeout=0.2))
-    return len(kept)
+def hold(address, port, count, enough):
+    """Begin many connections, say "holding" when enough are open, and keep them until killed."""
+    socks = [socket.socket(family(address), socket.SOCK_STREAM) for _ in range(int(count))]
+    poll = select.poll()
+    for sock in socks:
+        sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            sock.connect((address, int(port)))
+        poll.register(sock, select.POLLOUT)
+    connected = 0
+    while connected < int(enough):
+        for fd, event in poll.poll(TIMEOUT_S * 1000):
+            poll.unregister(fd)
+            connected += event == select.POLLOUT
+    print("holding", flush=True)
+    signal.pause()
 
 
 # --- the UDP clients ---

@@ -113,6 +113,23 @@ def processes(world):
     return found
 
 
+def holders(fd):
+    """The processes, other than this one, that have our pipe or socket open."""
+    wanted, found = os.readlink(f"/proc/self/fd/{fd}"), set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if any(os.readlink(f"/proc/{pid}/fd/{n}") == wanted
+                   for n in os.listdir(f"/proc/{pid}/fd")):
+                found.add(int(pid))
+    return found - {os.getpid()}
+
+
+def errors(gate):
+    """The lines on standard error, without the two that every start writes."""
+    return [line for line in gate.stderr().splitlines()
+            if not line.startswith(("sent tapfd=", "received tapfd="))]
+
+
 def wait_eof(fd, deadline_s=w.DEADLINE_S):
     """Wait until every writer of a pipe is gone; what they wrote."""
     output = b""

@@ -1,0 +1,102 @@
+"""No descriptors left, a full disk, closed standard streams, a stopped process."""
+import contextlib
+import os
+import signal
+import socket
+
+import pytest
+
+import peers
+import probes
+import world as w
+from probes import CONFINED, PORT, begin, finish
+
+DESCRIPTORS = 60
+
+
+def shell(world, redirection):
+    """The caller's prefix with a shell that redirects before the exec."""
+    return [*world.as_user(), "sh", "-c", f'exec "$@" {redirection}', "sh"]
+
+
+def test_no_descriptors_left(world, sock, confinement):
+    """More connections than descriptors: no spin, no flood of lines, and it works again after."""
+    probes.serve_inet(world, w.INET4)
+    limit = ["prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}", "--"]
+    gate = world.start_tap("-a", sock, *confinement, user=[*world.as_user(), *limit])
+    holder = begin(world, world.guest, peers.hold, w.INET4, PORT, 150, 20, ready_line="holding")
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.settimeout(w.DEADLINE_S)
+            client.connect(str(sock))
+        probes.assert_idle(gate.pid)
+        holder.kill()
+        holder.wait()
+    w.wait_until(lambda: peer_connects(world), "connections to work again")
+    probes.assert_works(world)
+    assert w.api(sock, "list_hostfwd")["entries"] == []
+    assert len(gate.stderr()) < 16384
+    assert gate.stop() == 0
+
+
+def peer_connects(world):
+    return probes.peer(world, world.guest, peers.connect, w.INET4, PORT, 1) == "connected"
+
+
+@pytest.mark.parametrize("redirection", [
+    ">/dev/full 2>/dev/full", "<&- >&- 2>&-", "2>&-", ">&-", "<&-"])
+def test_standard_streams_that_cannot_be_written(world, sock, redirection):
+    """A full disk or a closed stream costs the lines, nothing else; no line ends on the wire."""
+    probes.serve_inet(world, w.INET4)
+    gate = world.start_tap("-a", sock, *CONFINED, user=shell(world, redirection))
+    w.api(sock, "format_disk")
+    probes.assert_works(world)
+    assert w.api(sock, "list_hostfwd")["entries"] == []
+    assert gate.stop() == 0
+
+
+def test_nobody_reads_standard_error(world, sock):
+    """A pipe that is full must not stop the traffic, however many lines there are to write."""
+    probes.serve_inet(world, w.INET4)
+    with probes.pipe() as (_, writer):
+        os.set_blocking(writer, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, bytes(4096))
+        os.set_blocking(writer, True)
+        gate = world.start_tap("-a", sock, *CONFINED, extra_fds=[writer],
+                               user=shell(world, f"2>&{writer}"))
+        for _ in range(20):
+            w.api(sock, "list_hostfwd")
+        probes.assert_works(world)
+        assert gate.stop() == 0
+
+
+def test_reader_of_standard_error_is_gone(world, sock):
+    with probes.pipe() as (reader, writer):
+        gate = world.start_tap("-a", sock, *CONFINED, extra_fds=[writer],
+                               user=shell(world, f"2>&{writer} >&{writer}"))
+        os.close(writer)
+        os.close(reader)
+        w.api(sock, "list_hostfwd")
+        world.guest.run("ping", "-c1", "-W5", w.GATEWAY4)
+        assert gate.stop() == 0
+
+
+def test_stopped_and_continued(world, sock, confinement):
+    """Everything that came while the process was stopped is still served, byte for byte."""
+    size = 32 << 20
+    probes.serve_inet(world, w.INET4)
+    gate = world.start_tap("-a", sock, *confinement)
+    flows = [begin(world, world.guest, program, w.INET4, PORT, size)
+             for program in (peers.upload, peers.download)]
+    probes.wait_established(world.inet, PORT)
+    gate.process.send_signal(signal.SIGSTOP)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(w.DEADLINE_S)
+        client.connect(str(sock))
+        client.sendall(b'{"execute":"list_hostfwd"}')
+        gate.process.send_signal(signal.SIGCONT)
+        assert b"entries" in client.recv(4096)
+    assert [finish(flow) for flow in flows] == [peers.stream_digest(size)] * 2

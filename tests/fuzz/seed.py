@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Write the seeds of the fuzz corpora: one input for each kind of thing that a target tells apart.
+
+usage: seed.py CORPUS_DIRECTORY
+What the fuzzers find is added beside these by hand, one file a finding.
+"""
+import pathlib
+import struct
+import sys
+
+ETHER = b"\x52\x55\x0a\x00\x02\x02\x02\x00\x00\x00\x00\x01"
+
+
+def ip4(proto, payload, dst="192.0.2.2", fragment=0):
+    head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(payload), 1, fragment, 64, proto, 0)
+    return ETHER + b"\x08\x00" + head + bytes([10, 0, 2, 100]) + bytes(map(int, dst.split("."))) + payload
+
+
+def ip6(proto, payload):
+    head = struct.pack(">IHBB", 0x60000000, len(payload), proto, 64)
+    return ETHER + b"\x86\xdd" + head + b"\xfd" + bytes(14) + b"\x64" + b"\x20\x01\x0d\xb8" + bytes(11) + b"\x02" + payload
+
+
+UDP = struct.pack(">HHHH", 4000, 53, 12, 0) + b"data"
+TCP = struct.pack(">HHIIBBHHH", 4000, 80, 1, 0, 0x50, 2, 0xffff, 0, 0)
+FRAMES = {
+    "arp": ETHER + b"\x08\x06\x00\x01\x08\x00\x06\x04\x00\x01" + bytes(20),
+    "udp4": ip4(17, UDP), "udp4-nowhere": ip4(17, UDP, "10.0.2.77"), "tcp4": ip4(6, TCP),
+    "icmp4": ip4(1, b"\x08\x00\xf7\xff\x00\x00\x00\x00"), "fragment4": ip4(17, UDP, fragment=0x2001),
+    "udp6": ip6(17, UDP), "tcp6": ip6(6, TCP), "icmp6": ip6(58, b"\x85\x00\x00\x00\x00\x00\x00\x00"),
+    "hop-by-hop6": ip6(0, b"\x3a\x00\x05\x02\x00\x00\x01\x00" + b"\x8f\x00\x00\x00\x00\x00\x00\x00"),
+    "fragment6": ip6(44, b"\x11\x00\x00\x01\x00\x00\x00\x01" + UDP), "ncsi": ETHER + b"\x88\xf8" + bytes(20),
+    "short": b"\x00\x01\x02", "lying-length": ip4(17, UDP)[:-2], "padded": ip4(17, UDP) + bytes(18),
+}
+ADD = '{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_addr":"%s","host_port":%s,"guest_addr":"","guest_port":80}}\n'
+REQUESTS = {
+    "add": ADD % ("0.0.0.0", 8080), "add6": ADD % ("::", 8080), "add-name": ADD % ("localhost", 80),
+    "add-fraction": ADD % ("", "80.5"), "add-huge": ADD % ("", "1e99"), "add-bare": '{"execute":"add_hostfwd"}',
+    "list": '{"execute":"list_hostfwd"}\0', "remove": '{"execute":"remove_hostfwd","arguments":{"id":1}}',
+    "array": "[1]", "number": "12", "string": '"a\\"b"', "open": '{"a":"\\', "twice": '{"a":1,"a":2}', "empty": " ",
+}
+LINES = {
+    "podman": "--disable-host-loopback|--mtu=65520|--enable-sandbox|--enable-seccomp|--enable-ipv6|-c|-e|3|-r|4|--netns-type=path|/proc/self/ns/net|tap0",
+    "rootlesskit": "--mtu|65520|-r|3|--disable-host-loopback|--cidr|10.41.0.0/16|12345|tap0",
+    "bess": "--target-type=bess|/tmp/bess.sock", "tapfd": "--netns-type=tapfd|7", "mac": "-c|--macaddress=e:4:8:9:8:b|1|tap0",
+    "outbound": "--outbound-addr=lo|--outbound-addr6=::1|1|tap0", "ambiguous": "--enable-s", "abbreviated": "--conf|--mt=1400|1|tap0",
+    "permuted": "1|--cidr|10.0.1.0/24|tap0|-c", "cidr": "--cidr=10.0.2.128/25|1|tap0", "help": "-h", "version": "--version",
+    "missing": "-m", "dashes": "--|1|tap0", "numbers": "-e| 3|-r|+4|-m|4294967297|1|tap0",
+}
+
+
+def write(folder, inputs):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in inputs.items():
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+root = pathlib.Path(sys.argv[1])
+write(root / "frame", FRAMES)
+write(root / "apireq", REQUESTS)
+write(root / "cli", {name: line.replace("|", "\n") for name, line in LINES.items()})

@@ -1,0 +1,131 @@
+/* wire/apireq: where a request ends, and what each mistake in it is called. */
+#include <glib.h>
+#include <string.h>
+
+#include "wire/apireq.h"
+
+static void test_scan(void)
+{
+	static const struct {
+		const char *text;
+		size_t end; /* bytes until complete; 0: never */
+	} cases[] = {
+		{ "{}", 2 },
+		{ " \n{\"a\":{\"b\":[1,2]}} tail", 19 },
+		{ "{\"a\":\"}\"}", 9 },
+		{ "{\"a\":\"\\\"}\"}", 11 },
+		{ "{\"a\":\"\\\\\"}", 10 },
+		{ "[[]]", 4 },
+		{ "\"text\"", 6 },
+		{ "12", 1 },
+		{ "x", 1 },
+		{ "}", 1 },
+		{ "", 0 },
+		{ "   ", 0 },
+		{ "{\"a\":", 0 },
+		{ "{\"a\":\"}", 0 },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct apireq_scan scan = { 0 };
+		size_t len = strlen(cases[i].text), end = 0;
+
+		g_test_message("%s", cases[i].text);
+		for (size_t at = 0; at < len && end == 0; at++) {
+			if (apireq_scan(&scan, cases[i].text + at, 1))
+				end = at + 1;
+		}
+		g_assert_cmpuint(end, ==, cases[i].end);
+		scan = (struct apireq_scan){ 0 };
+		g_assert_true(apireq_scan(&scan, cases[i].text, len) == (cases[i].end > 0));
+	}
+}
+
+static void test_scan_nul(void)
+{
+	struct apireq_scan scan = { 0 };
+
+	g_assert_true(apireq_scan(&scan, "\0", 1));
+}
+
+static bool parse(const char *text, struct apireq *ret, const char **reterr)
+{
+	return apireq_parse(text, strlen(text), ret, reterr);
+}
+
+static void test_add(void)
+{
+	const char *error = NULL;
+	struct apireq req;
+	char text[IP_TEXT_MAX];
+
+	g_assert_true(parse("{\"execute\":\"add_hostfwd\",\"arguments\":{\"proto\":\"udp\","
+			    "\"host_addr\":\"127.0.0.1\",\"host_port\":8080,\"guest_addr\":\"\","
+			    "\"guest_port\":80.0,\"host_ip\":\"x\"}}\n",
+			    &req, &error));
+	g_assert_cmpint(req.verb, ==, APIREQ_ADD_HOSTFWD);
+	g_assert_cmpint(req.forward.proto, ==, TRANSPORT_UDP);
+	g_assert_cmpstr(ip_format(&req.forward.host_addr, text), ==, "127.0.0.1");
+	g_assert_cmpuint(req.forward.host_port, ==, 8080);
+	g_assert_cmpint(req.forward.guest_addr.family, ==, IP_NONE);
+	g_assert_cmpuint(req.forward.guest_port, ==, 80);
+}
+
+#define ADD(fields) "{\"execute\":\"add_hostfwd\",\"arguments\":{" fields "}}"
+#define REMOVE(id) "{\"execute\":\"remove_hostfwd\",\"arguments\":{\"id\":" id "}}"
+#define BAD(what) "bad request: add_hostfwd: bad arguments." what
+
+static void test_errors(void)
+{
+	static const struct {
+		const char *text, *error;
+	} cases[] = {
+		{ "", "bad request: cannot parse JSON" },
+		{ "{", "bad request: cannot parse JSON" },
+		{ "{\"execute\":\"list_hostfwd\",\"execute\":\"list_hostfwd\"}",
+		  "bad request: cannot parse JSON" },
+		{ "[]", "bad request: json_object() failed" },
+		{ "1", "bad request: json_object() failed" },
+		{ "null", "bad request: json_object() failed" },
+		{ "{}", "bad request: no execute found" },
+		{ "{\"execute\":1}", "bad request: no execute found" },
+		{ "{\"execute\":\"\"}", "bad request: unknown execute" },
+		{ "{\"execute\":\"add_hostfwd\"}", BAD("proto") },
+		{ "{\"execute\":\"add_hostfwd\",\"arguments\":[]}", BAD("proto") },
+		{ ADD("\"proto\":1"), BAD("proto") },
+		{ ADD("\"proto\":\"TCP\""), BAD("proto") },
+		{ ADD("\"proto\":\"tcp\",\"host_addr\":\"localhost\""), BAD("host_addr") },
+		{ ADD("\"proto\":\"tcp\""), BAD("host_port") },
+		{ ADD("\"proto\":\"tcp\",\"host_port\":\"80\""), BAD("host_port") },
+		{ ADD("\"proto\":\"tcp\",\"host_port\":0"), BAD("host_port") },
+		{ ADD("\"proto\":\"tcp\",\"host_port\":-1"), BAD("host_port") },
+		{ ADD("\"proto\":\"tcp\",\"host_port\":65536"), BAD("host_port") },
+		{ ADD("\"proto\":\"tcp\",\"host_port\":80.5"), BAD("host_port") },
+		{ ADD("\"proto\":\"tcp\",\"host_port\":1e99"), BAD("host_port") },
+		{ ADD("\"proto\":\"tcp\",\"host_port\":80,\"guest_addr\":\"x\""),
+		  BAD("guest_addr") },
+		{ ADD("\"proto\":\"tcp\",\"host_port\":80"), BAD("guest_port") },
+		{ REMOVE("\"1\""), "bad request: remove_hostfwd: bad arguments.id" },
+		{ REMOVE("-1"), "bad request: remove_hostfwd: bad arguments.id" },
+		{ REMOVE("1.5"), "bad request: remove_hostfwd: bad arguments.id" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		const char *error = NULL;
+		struct apireq req;
+
+		g_test_message("%s", cases[i].text);
+		g_assert_false(parse(cases[i].text, &req, &error));
+		g_assert_cmpstr(error, ==, cases[i].error);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/apireq/scan", test_scan);
+	g_test_add_func("/apireq/scan-nul", test_scan_nul);
+	g_test_add_func("/apireq/add", test_add);
+	g_test_add_func("/apireq/errors", test_errors);
+	return g_test_run();
+}
