@@ -157,6 +157,11 @@ static bool resolve_cidr(const struct input *in, struct settings *set, struct co
 
 	if (!addrplan_parse(in->values->cidr, &set->plan, text))
 		return refuse(err, false, "%s", text);
+	if (in->values->configure && set->plan.net.base.b[0] == 127)
+		return refuse(err, false,
+			      "CIDR is the loopback network, which no interface but lo "
+			      "can have: %s",
+			      in->values->cidr);
 	return true;
 }
 

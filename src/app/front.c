@@ -40,6 +40,9 @@ static int wait_readable(const struct front *front, int fd)
 		{ .fd = front->settings->exit_fd },
 	};
 
+	/* An exit-fd that is not open ends us only once we have been ready, as the reference. */
+	if (fcntl(fds[2].fd, F_GETFD) < 0)
+		fds[2].fd = FD_NONE;
 	while (poll(fds, G_N_ELEMENTS(fds), -1) < 0) {
 		if (errno != EINTR)
 			return -errno;

@@ -123,12 +123,12 @@ enum options_outcome options_parse(const struct opt *table, int argc, char **arg
 void options_print_help(const struct opt *table)
 {
 	for (const struct opt *opt = table; opt->name; opt++) {
+		char letter[] = { '-', opt->letter, ',', ' ', '\0' };
 		char left[64];
 
 		if (!opt->help)
 			continue;
-		snprintf(left, sizeof(left), "%s%c%s--%s%s%s", opt->letter ? "-" : "",
-			 opt->letter ? opt->letter : '\0', opt->letter ? ", " : "", opt->name,
+		snprintf(left, sizeof(left), "%s--%s%s%s", opt->letter ? letter : "", opt->name,
 			 opt->argument ? "=" : "", opt->argument ? opt->argument : "");
 		printf("%-*s%s%s\n", HELP_COLUMN, left, strlen(left) < HELP_COLUMN ? "" : " ",
 		       opt->help);

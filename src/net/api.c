@@ -89,6 +89,8 @@ static json_t *add_hostfwd(struct api *api, const struct apireq *req)
 	uint64_t id;
 	int r = ports_add(api->ports, &req->forward, &id);
 
+	if (r == -EPROTONOSUPPORT)
+		return error_reply("bad request: add_hostfwd: bad arguments.host_addr");
 	if (r == -EAFNOSUPPORT)
 		return error_reply("bad request: add_hostfwd: bad arguments.guest_addr");
 	if (r < 0) {

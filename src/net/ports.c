@@ -50,10 +50,11 @@ static void fill_defaults(const struct ports *ports, struct forward_spec *forwar
 		forward->guest_addr = v6 ? ports->guest6 : guest4;
 }
 
-static bool can_be_served(const struct ports *ports, const struct forward_spec *forward)
+static int check_families(const struct ports *ports, const struct forward_spec *forward)
 {
-	return forward->host_addr.family == forward->guest_addr.family &&
-	       (forward->host_addr.family == IP_V4 || ports->ipv6);
+	if (forward->host_addr.family == IP_V6 && !ports->ipv6)
+		return -EPROTONOSUPPORT;
+	return forward->host_addr.family == forward->guest_addr.family ? 0 : -EAFNOSUPPORT;
 }
 
 int ports_add(struct ports *ports, const struct forward_spec *forward, uint64_t *ret_id)
@@ -64,9 +65,9 @@ int ports_add(struct ports *ports, const struct forward_spec *forward, uint64_t 
 	if (ports->entries->len >= PORTS_MAX)
 		return -EMFILE;
 	fill_defaults(ports, &entry.forward);
-	if (!can_be_served(ports, &entry.forward))
-		return -EAFNOSUPPORT;
-	r = slirp_stack_add_forward(ports->slirp, &entry.forward);
+	r = check_families(ports, &entry.forward);
+	if (r == 0)
+		r = slirp_stack_add_forward(ports->slirp, &entry.forward);
 	if (r < 0)
 		return r;
 	ports->last_id = entry.id;

@@ -29,8 +29,8 @@ struct ports *ports_new(struct slirp *slirp, const struct settings *settings,
 			const struct ip *guest6);
 void ports_free(struct ports *ports); /* NULL is a no-op; leaves the listeners to the stack */
 
-/* 0, -EMFILE at PORTS_MAX, -EAFNOSUPPORT where the families do not match, or there is no IPv6,
- * or -errno of the listener.
+/* 0, -EMFILE at PORTS_MAX, -EPROTONOSUPPORT for an IPv6 host address without IPv6,
+ * -EAFNOSUPPORT where the guest address is of the other family, or -errno of the listener.
  */
 int ports_add(struct ports *ports, const struct forward_spec *forward, uint64_t *ret_id);
 

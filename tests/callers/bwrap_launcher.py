@@ -42,7 +42,8 @@ def start_network(binary, how, pid):
     path, descriptors = user_namespace(how, pid)
     gate = subprocess.Popen([binary, "--configure", "--mtu=65520", "--disable-host-loopback",
                              f"--ready-fd={ready_w}", "--userns-path", path, str(pid), "tap0"],
-                            pass_fds=[ready_w, *descriptors], stdin=subprocess.DEVNULL)
+                            pass_fds=[ready_w, *descriptors], stdin=subprocess.DEVNULL,
+                            stdout=sys.stderr)
     os.close(ready_w)
     if os.read(ready_r, 1) != b"1":
         sys.exit(f"the network did not start: status {gate.wait()}")

@@ -57,7 +57,8 @@ GRAMMAR = [
     raw("blanks", b' \t\r\n{ "execute" : "list_hostfwd" } '),
     raw("execute-number", b'{"execute":1}'), raw("execute-null", b'{"execute":null}'),
     raw("execute-empty", b'{"execute":""}'), raw("execute-unknown", b'{"execute":"bogus"}'),
-    raw("execute-upper-case", b'{"execute":"LIST_HOSTFWD"}'), raw("execute-missing", b'{"exec":"list_hostfwd"}'),
+    raw("execute-upper-case", b'{"execute":"LIST_HOSTFWD"}'),
+    raw("execute-missing", b'{"exec":"list_hostfwd"}'),
     raw("arguments-object", LIST[:-1] + b',"arguments":{"x":1}}'),
     raw("arguments-array", LIST[:-1] + b',"arguments":[]}'),
 ]
@@ -78,7 +79,8 @@ FRAMING = [
 ADD_ERRORS = [
     *(add(f"proto-{p}", proto=p) for p in ("TCP", "sctp", "", "tcp6", "tcp ")),
     *(add(f"host-addr-{h}", host_addr=h) for h in (
-        "bogus", "localhost", "1.2.3", "256.0.0.1", "127.0.0.1 ", "198.51.100.9", "010.0.0.1", ":::", "fe80::1%lo")),
+        "bogus", "localhost", "1.2.3", "256.0.0.1", "127.0.0.1 ", "198.51.100.9", "010.0.0.1", ":::",
+        "fe80::1%lo")),
     *(add(f"guest-addr-{g}", guest_addr=g) for g in ("bogus", "10.0.2", "10.0.2.100/24", "localhost")),
     *(add(f"host-port-{json.dumps(p)}", host_port=p) for p in (0, "8080", None, True, -0.5, 0.9, [1])),
     *(add(f"guest-port-{json.dumps(p)}", guest_port=p) for p in (0, "80", None, {})),
@@ -108,7 +110,8 @@ FORWARDS = [
     add("guest-addr-missing", host_port=18084, without=["guest_addr"]),
     add("guest-addr-empty", host_port=18085, guest_addr=""),
     add("guest-addr-any", host_port=18086, guest_addr="0.0.0.0"),
-    add("host-addr-number", host_port=18087, host_addr=1), add("host-addr-null", host_port=18088, host_addr=None),
+    add("host-addr-number", host_port=18087, host_addr=1),
+    add("host-addr-null", host_port=18088, host_addr=None),
     add("guest-addr-list", host_port=18089, guest_addr=[]), add("port-whole-float", host_port=18090.0),
     add("udp", proto="udp"), add("udp-same-again", proto="udp"),
     add("any-taken", host_port=18082, host_addr="127.0.0.1"), add("one-taken", host_addr="0.0.0.0"),
@@ -120,7 +123,8 @@ FORWARDS = [
     raw("list-all", LIST),
     *(remove(f"remove-{id_}", arguments) for id_, arguments in (
         ("nothing", b""), ("no-id", b',"arguments":{}'), ("string", b',"arguments":{"id":"1"}'),
-        ("null", b',"arguments":{"id":null}'), ("list", b',"arguments":[]'), ("unknown", b',"arguments":{"id":99}'),
+        ("null", b',"arguments":{"id":null}'), ("list", b',"arguments":[]'),
+        ("unknown", b',"arguments":{"id":99}'),
         ("zero", b',"arguments":{"id":0}'), ("negative", b',"arguments":{"id":-1}'),
         ("enormous", b',"arguments":{"id":1e99}'), ("wrapping", b',"arguments":{"id":4294967297}'),
         ("first", b',"arguments":{"id":1}'), ("first-again", b',"arguments":{"id":1}'),

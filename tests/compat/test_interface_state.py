@@ -66,12 +66,18 @@ def label(row):
     return str(row.get("ifname") or f"{row.get('type', 'unicast')} {row['dst']}")
 
 
+def steady(row):
+    """Without what follows the carrier, which the kernel tells in its own time."""
+    row.pop("operstate", None)
+    row["flags"] = [flag for flag in row["flags"] if flag not in ("LOWER_UP", "NO-CARRIER", "linkdown")]
+    for address in row.get("addr_info", ()):
+        address.pop("tentative", None)
+    return row
+
+
 def dump(guest, argv, mac):
     """One `ip` listing as lines; the random MAC and what the kernel derives from it have names."""
-    rows = guest.ip(*argv)
-    for row in rows:
-        for address in row.get("addr_info", ()):
-            address.pop("tentative", None)
+    rows = [steady(row) for row in guest.ip(*argv)]
     text = "\n".join(line for row in rows for line in flatten(row, label(row)))
     text = text.replace(mac, "MAC").replace(eui64(mac), "EUI64")
     text = re.sub(r"fe80::(?!EUI64)[0-9a-f:]{5,}", "fe80::OTHER", text)

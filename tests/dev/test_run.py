@@ -2,6 +2,7 @@
 
 Nothing is left behind, whatever happened.
 """
+import contextlib
 import os
 import pathlib
 
@@ -12,32 +13,24 @@ DEV = pathlib.Path(__file__).resolve().parents[2] / "dev"
 
 
 def dev_run(world, *argv, program=None, directory="/", **kw):
-    """./dev run in the host namespace of the world, as its caller."""
+    """./dev run in the host namespace of the world, as its caller; checks that nothing is left."""
     env = dict(os.environ, GATE4NETNS=program or w.binary(), TMPDIR=str(world.tmp))
-    return world.host.run("env", "-C", directory, *world.as_user(), DEV, "run", "--", *argv,
+    before = processes_in(world), set(os.listdir(world.tmp))
+    done = world.host.run("env", "-C", directory, *world.as_user(), DEV, "run", "--", *argv,
                           env=env, check=False, **kw)
+    assert (processes_in(world), set(os.listdir(world.tmp))) == before
+    return done
 
 
 def processes_in(world):
     """Who lives in the host network namespace, which belongs to this test."""
     ours = os.stat(f"/proc/{world.host.pid}/ns/net").st_ino
     found = set()
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                if os.stat(f"/proc/{entry}/ns/net").st_ino == ours:
-                    found.add(int(entry))
-            except OSError:     # it ended just now
-                continue
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):      # it may end just now
+            if os.stat(f"/proc/{entry}/ns/net").st_ino == ours:
+                found.add(int(entry))
     return found
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left(world):
-    before, files = processes_in(world), set(os.listdir(world.tmp))
-    yield
-    assert processes_in(world) == before
-    assert set(os.listdir(world.tmp)) == files
 
 
 def test_the_command_has_network(world):

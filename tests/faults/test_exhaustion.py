@@ -16,7 +16,7 @@ DESCRIPTORS = 60
 
 def shell(world, redirection):
     """The caller's prefix with a shell that redirects before the exec."""
-    return [*world.as_user(), "sh", "-c", f'exec "$@" {redirection}', "sh"]
+    return [*world.as_user(), "bash", "-c", f'exec "$@" {redirection}', "bash"]
 
 
 def test_no_descriptors_left(world, sock, confinement):

@@ -1,6 +1,8 @@
-"""SIGTERM at every step of the start: death by that signal, and nothing is left behind."""
+"""SIGTERM and SIGKILL at every step of the start: nothing of it is left behind."""
+import collections
 import contextlib
 import os
+import re
 import signal
 
 import pytest
@@ -9,8 +11,6 @@ import probes
 import world as w
 from probes import CONFINED
 
-STEPS = 50              # how many of the start's system calls are tried, evenly spread
-
 
 def start_traced(world, sock, tracer, alive_w, *options):
     """Start under strace, with a pipe that every process of the start has inherited."""
@@ -18,54 +18,73 @@ def start_traced(world, sock, tracer, alive_w, *options):
                            user=[*world.as_user(), "strace", "-qq", *tracer])
 
 
-def count_calls(world, sock, *options):
-    """How many system calls the program makes until it has written the ready byte."""
+def steps_of_start(world, sock, *options):
+    """The system calls that the program makes until it has written the ready byte.
+
+    Each as (name, how many of that name so far), which is how strace counts them.
+    """
     trace = world.tmp / "trace"
     with probes.pipe() as (_, alive_w):
         gate = start_traced(world, sock, ["-o", trace], alive_w, *options)
         gate.wait_ready()
         gate.stop()
-    lines = trace.read_text().splitlines()
-    return next(n for n, line in enumerate(lines) if line.startswith("write(")
-                and line.endswith(', "1", 1)                  = 1') or '"1", 1)' in line)
+        gate.close()
+    steps, seen = [], collections.Counter()
+    for line in trace.read_text().splitlines():
+        call = re.match(r"\w+(?=\()", line)
+        if not call:
+            continue                    # a signal, not a system call
+        name = call.group()
+        seen[name] += 1
+        steps.append((name, seen[name]))
+        if name == "write" and '"1", 1)' in line:
+            break
+    trace.unlink()
+    return steps
+
+
+def own_steps(steps, count):
+    """A few steps of the loading of the program, and count of what it does by itself."""
+    begin = next(n for n, (name, _) in enumerate(steps) if name == "signalfd4")
+    own = [step for step in steps[begin:] if step[0] != "futex"]     # not needed in every run
+    return steps[1:begin:30] + own[::max(1, len(own) // count)] + own[-1:]
 
 
 def facts(world):
     """Everything that a start could leave behind."""
-    return {"processes": probes.processes(world),
-            "files": sorted(p.name for p in world.tmp.iterdir()),
+    return {"files": sorted(p.name for p in world.tmp.iterdir()),
             "mounts": world.host.run("cat", "/proc/self/mountinfo").stdout,
             "links": [link["ifname"] for link in world.guest.ip("link")]}
 
 
-@pytest.mark.parametrize("options", [(), CONFINED], ids=["open", "confined"])
-def test_terminated_at_every_step(world, sock, options):
-    calls = count_calls(world, sock, *options)
-    before = facts(world)
-    for step in range(1, calls + 1, max(1, calls // STEPS)):
-        inject = ["-o", "/dev/null", f"--inject=all:signal=TERM:when={step}"]
-        with probes.pipe() as (alive_r, alive_w):
-            gate = start_traced(world, sock, inject, alive_w, *options)
-            os.close(alive_w)
-            probes.wait_eof(alive_r)
-            assert gate.wait() == -signal.SIGTERM, f"step {step} of {calls}: {gate.stderr()}"
-            w.wait_until(lambda: probes.processes(world) <= before["processes"], "processes")
-            assert facts(world) == before, f"step {step} of {calls}"
-            gate.close()
+def end_at_step(world, sock, number, step, *options):
+    """Start, send the signal at that step, and wait until all processes are gone; the status."""
+    before = probes.processes(world)
+    inject = f"--inject={step[0]}:signal={number.name}:when={step[1]}"
+    with probes.pipe() as (alive_r, alive_w):
+        gate = start_traced(world, sock, ["-o", "/dev/null", inject], alive_w, *options)
+        os.close(alive_w)
+        probes.wait_eof(alive_r)
+        status = gate.wait()
+        gate.close()
+    w.wait_until(lambda: probes.processes(world) <= before, f"all processes to end after {step}")
+    return status
 
 
-def test_killed_at_every_step(world, sock):
-    """Nothing can tidy up the socket file then, but no process and no mount may stay."""
-    calls = count_calls(world, sock, *CONFINED)
+def test_terminated_at_every_step(world, sock, confinement):
+    """The status is death by that signal; no file, no mount and no tap stay."""
     before = facts(world)
-    for step in range(1, calls + 1, max(1, calls // 15)):
-        inject = ["-o", "/dev/null", f"--inject=all:signal=KILL:when={step}"]
-        with probes.pipe() as (alive_r, alive_w):
-            gate = start_traced(world, sock, inject, alive_w, *CONFINED)
-            os.close(alive_w)
-            probes.wait_eof(alive_r)
-            gate.close()
-        w.wait_until(lambda: probes.processes(world) <= before["processes"], "processes")
+    for step in own_steps(steps_of_start(world, sock, *confinement), 40):
+        status = end_at_step(world, sock, signal.SIGTERM, step, *confinement)
+        assert (step, status, facts(world)) == (step, -signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("options", [CONFINED], ids=["confined"])
+def test_killed_at_every_step(world, sock, options):
+    """No mount and no tap stay; the socket file does where nobody is left to remove it."""
+    before = facts(world)
+    for step in own_steps(steps_of_start(world, sock, *options), 12):
+        end_at_step(world, sock, signal.SIGKILL, step, *options)
         with contextlib.suppress(FileNotFoundError):
             sock.unlink()
-        assert facts(world) == before, f"step {step} of {calls}"
+        assert (step, facts(world)) == (step, before)

@@ -1,5 +1,6 @@
 """What the tests of real callers share: a place to run them in, and peers to talk to."""
 import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -11,6 +12,7 @@ WHOAMI = pathlib.Path(__file__).with_name("whoami.py")
 PORT = 8000                     # where a peer serves
 USER_NAME = "caller"
 FIRST_SUBID, SUBIDS = 200000, 65536
+NS_GET_PARENT = 0xb702
 
 
 def script(world, path):
@@ -41,6 +43,23 @@ def is_gate(pid):
     with contextlib.suppress(OSError):
         return os.path.samestat(os.stat(f"/proc/{pid}/exe"), os.stat(w.binary()))
     return False
+
+
+def pid_namespaces(pid):
+    """The inodes of a process's pid namespace and of those above it, as far as we may see."""
+    inodes = []
+    with contextlib.ExitStack() as stack, contextlib.suppress(PermissionError):
+        descriptor = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY)
+        while True:
+            stack.callback(os.close, descriptor)
+            inodes.append(os.fstat(descriptor).st_ino)
+            descriptor = fcntl.ioctl(descriptor, NS_GET_PARENT)
+    return inodes
+
+
+def parent_of(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("PPid:")[1].split()[0])
 
 
 def argv_of(pid):
@@ -93,24 +112,31 @@ class CallerSpace(w.Namespace):
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
-                inside = os.stat(f"/proc/{pid}/ns/pid").st_ino == self._pid_namespace
-                if inside and not self._holds(pid):
+                if self._pid_namespace in pid_namespaces(pid) and not self._holds(pid):
                     found.append(int(pid))
         return found
 
     def _holds(self, pid):
-        status = pathlib.Path(f"/proc/{pid}/status").read_text()
-        parent = int(status.split("PPid:")[1].split()[0])
-        return parent == self.pid or argv_of(pid) == ["cat"]
+        return parent_of(pid) == self.pid or argv_of(pid) == ["cat"]
+
+    def gate_processes(self):
+        """The processes of the binary under test and their parents: it may have helpers."""
+        found = {}
+        for pid in filter(is_gate, self.pids()):
+            with contextlib.suppress(OSError):
+                found[pid] = parent_of(pid)
+        return found
 
     def gates(self):
-        return [pid for pid in self.pids() if is_gate(pid)]
+        """The processes of the binary under test that a caller started."""
+        processes = self.gate_processes()
+        return [pid for pid, parent in processes.items() if parent not in processes]
 
     def gate(self):
-        """The one process of the binary under test."""
+        """The one of them."""
         gates = w.wait_until(lambda: len(self.gates()) == 1 and self.gates(),
                              "one process of the binary under test")
         return gates[0]
 
     def wait_no_gate(self):
-        w.wait_until(lambda: not self.gates(), "the end of the binary under test")
+        w.wait_until(lambda: not self.gate_processes(), "the end of the binary under test")

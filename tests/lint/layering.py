@@ -20,7 +20,6 @@ ONLY_IN = {             # header of a library -> the files that may know it
     r"seccomp\.h": {"os/seccomp.c", "app/version.c"},
     r"sys/capability\.h": {"os/proc.c", "os/sandbox.c"},
 }
-GENERATED = {"syscalls.h", "version-info.h"}        # in the build directory
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 
 
@@ -42,7 +41,7 @@ def judge(name, floor, quote, header, ours):
         yield f"folder {floor}/ has no floor in {__file__}"
         return
     if header not in ours:
-        if quote == '"' and header not in GENERATED:
+        if quote == '"' and header not in source.GENERATED:
             yield f'"{header}" is not a header under src/; write its path from there'
         for pattern, owners in ONLY_IN.items():
             if re.fullmatch(pattern, header) and name not in owners:

@@ -10,6 +10,7 @@ import re
 import sys
 
 SKIP = 77       # what meson takes for "skipped"
+GENERATED = {"syscalls.h", "version-info.h"}        # headers that meson writes
 NOT_OURS = {".git", "subprojects", "__pycache__"}
 
 
