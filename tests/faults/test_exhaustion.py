@@ -84,11 +84,11 @@ def test_reader_of_standard_error_is_gone(world, sock):
         assert gate.stop() == 0
 
 
-def test_stopped_and_continued(world, sock, confinement):
+def test_stopped_and_continued(world, sock):
     """Everything that came while the process was stopped is still served, byte for byte."""
     size = 32 << 20
     probes.serve_inet(world, w.INET4)
-    gate = world.start_tap("-a", sock, *confinement)
+    gate = world.start_tap("-a", sock, *CONFINED)
     flows = [begin(world, world.guest, program, w.INET4, PORT, size)
              for program in (peers.upload, peers.download)]
     probes.wait_established(world.inet, PORT)

@@ -36,12 +36,12 @@ def assert_api_works(sock):
 def test_silent_client_does_not_stop_traffic(world, sock, confinement, clients):
     probes.serve_inet(world, w.INET4)
     world.start_tap("-a", sock, *confinement)
-    flow = begin(world, world.guest, peers.upload, w.INET4, PORT, 64 * MIB)
+    flow = begin(world, world.guest, peers.upload, w.INET4, PORT, 32 * MIB)
     probes.wait_established(world.inet, PORT)
     for _ in range(5):
         clients()
     clients().sendall(b'{"execute":')
-    assert finish(flow) == peers.stream_digest(64 * MIB)
+    assert finish(flow) == peers.stream_digest(32 * MIB)
     probes.assert_works(world)
     assert_api_works(sock)
 
@@ -56,12 +56,11 @@ def test_200_silent_clients_at_once(world, sock, clients):
 
 
 def test_clients_that_come_and_go(world, sock):
-    gate = world.start_tap("-a", sock, *CONFINED)
+    world.start_tap("-a", sock, *CONFINED)
     for number in range(200):
         with connect(sock) as client:
             client.sendall(LIST[:number % (len(LIST) + 1)])
     assert_api_works(sock)
-    assert len(probes.status(gate.pid)) and gate.stop() == 0
 
 
 def test_one_byte_at_a_time(world, sock):
@@ -100,7 +99,8 @@ BAD_REQUESTS = {
     "add-with-null-arguments": b'{"execute":"add_hostfwd","arguments":null}',
     "add-with-array": b'{"execute":"add_hostfwd","arguments":[1,2]}',
     "add-with-empty-arguments": b'{"execute":"add_hostfwd","arguments":{}}',
-    "add-without-proto": b'{"execute":"add_hostfwd","arguments":{"host_port":8080,"guest_port":80}}',
+    "add-without-proto": b'{"execute":"add_hostfwd","arguments":{"host_port":8080,'
+                         b'"guest_port":80}}',
     "add-null-proto": b'{"execute":"add_hostfwd","arguments":{"proto":null,"host_port":1,'
                       b'"guest_port":80}}',
     "add-port-70000": b'{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_port":70000,'
@@ -125,9 +125,9 @@ def send_whole(sock, request):
         return client.recv(65536)
 
 
-def test_bad_requests_get_an_error_and_change_nothing(world, sock, confinement):
+def test_bad_requests_get_an_error_and_change_nothing(world, sock):
     probes.serve_inet(world, w.INET4)
-    world.start_tap("-a", sock, *confinement)
+    world.start_tap("-a", sock, *CONFINED)
     for name, request in BAD_REQUESTS.items():
         answer = json.loads(send_whole(sock, request))
         assert set(answer) == {"error"} and answer["error"]["desc"], name

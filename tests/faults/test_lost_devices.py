@@ -26,9 +26,9 @@ def test_deleted_persistent_tap_ends_the_process(world):
     assert gate.wait() == 1
 
 
-def test_tap_that_goes_down_and_up_again(world, confinement):
+def test_tap_that_goes_down_and_up_again(world):
     """Down is not gone: the traffic goes on afterwards."""
-    gate = world.start_tap(*confinement)
+    gate = world.start_tap(*CONFINED)
     world.guest.run("ip", "link", "set", "tap0", "down")
     probes.assert_idle(gate.pid)
     world.guest.run("ip", "link", "set", "tap0", "up")
@@ -36,9 +36,9 @@ def test_tap_that_goes_down_and_up_again(world, confinement):
     assert gate.stop() == 0
 
 
-def test_dead_guest_is_waited_for_without_work(world, sock, confinement):
+def test_dead_guest_is_waited_for_without_work(world, sock):
     """The last process of the guest is gone: nothing to do, and the exit-fd still counts."""
-    gate = world.start_tap("-a", sock, *confinement)
+    gate = world.start_tap("-a", sock, *CONFINED)
     world.guest.close()
     probes.assert_idle(gate.pid)
     assert w.api(sock, "list_hostfwd")["entries"] == []

@@ -105,7 +105,8 @@ class CallerSpace(w.Namespace):
     def caller(self, *argv, path="/usr/sbin:/usr/bin:/sbin:/bin"):
         """The command line that runs argv as the caller, with a clean environment."""
         return [*self.world.as_user(), "env", "-i", f"HOME={self.home}", f"PATH={path}",
-                f"XDG_RUNTIME_DIR={self.runtime}", *[str(a) for a in argv]]
+                f"XDG_RUNTIME_DIR={self.runtime}", f"TMPDIR={self.runtime}",
+                *[str(a) for a in argv]]
 
     def pids(self):
         """Every process of the space, by its pid on the machine, but the two that hold it."""

@@ -25,7 +25,8 @@ class Podman:
         self._options = ["--cgroup-manager=cgroupfs", "--storage-driver=vfs",
                          "--events-backend=none", f"--root={self.space.home}/storage",
                          f"--runroot={self.space.runtime}/run",
-                         f"--tmpdir={self.space.runtime}/tmp"]
+                         f"--tmpdir={self.space.runtime}/tmp",
+                         f"--runtime-flag=root={self.space.runtime}/crun"]
         if name_binary:
             self._options.append(f"--network-cmd-path={w.binary()}")
         self._path = {}

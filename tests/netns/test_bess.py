@@ -7,7 +7,7 @@ import frames
 import peers
 import probes
 import world as w
-from probes import PORT
+from probes import CONFINED, PORT
 
 
 def start(world, *options):
@@ -42,9 +42,9 @@ def test_dhcp_offer(world, clients):
     assert offer[42 + 16:42 + 20] == frames.address("10.0.2.15")
 
 
-def test_udp_to_the_internet(world, confinement, clients):
+def test_udp_to_the_internet(world, clients):
     probes.serve(world, world.inet, peers.udp_server, w.INET4)
-    _, client = start(world, *confinement)
+    _, client = start(world, *CONFINED)
     clients.append(client)
     client.resolve_gateway()
     answer = client.ask_ip4(frames.UDP, frames.udp(4000, PORT, b"by hand"),
@@ -52,9 +52,9 @@ def test_udp_to_the_internet(world, confinement, clients):
     assert answer[8:] == b"by hand"
 
 
-def test_next_client_is_accepted(world, confinement, clients):
+def test_next_client_is_accepted(world, clients):
     """A peer that leaves is no end: the next one finds the same gateway, three times over."""
-    gate, client = start(world, *confinement)
+    gate, client = start(world, *CONFINED)
     for number in range(3):
         client.resolve_gateway()
         client.ping(number)

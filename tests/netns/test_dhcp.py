@@ -1,5 +1,4 @@
 """DHCP: the built-in server answers a real client, with and without -c."""
-import os
 
 import pytest
 

@@ -74,13 +74,13 @@ def test_answer(world, confinement, nameservers, transport):
     assert resolve(world, transport) == OLD
 
 
-def test_loopback_nameserver_of_the_host(world, confinement):
+def test_loopback_nameserver_of_the_host(world):
     """A nameserver in 127/8 is the host's own, even when its loopback is closed otherwise."""
     world.spawn(world.host, "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv",
                 "--no-hosts", "--user=root", "--group=root", "--pid-file=", "--bind-interfaces",
                 "--listen-address=127.0.0.53", f"--address=/{NAME}/{OLD}", ready_line="started")
     world.set_nameservers("127.0.0.53")
-    world.start_tap("--disable-host-loopback", *confinement)
+    world.start_tap("--disable-host-loopback", *CONFINED)
     assert (resolve(world), resolve(world, "+tcp")) == (OLD, OLD)
 
 
@@ -91,55 +91,55 @@ def test_nameserver_changed_in_place(world, confinement, nameservers):
     assert_followed(world)
 
 
-def test_file_replaced_by_rename(world, confinement, nameservers):
+def test_file_replaced_by_rename(world, nameservers):
     etc = own_etc(world)
-    world.start_tap(*confinement)
+    world.start_tap(*CONFINED)
     assert resolve(world) == OLD
     replace(etc / "resolv.conf", f"nameserver {OTHER_NAMESERVER}\n")
     assert_followed(world)
 
 
-def test_symlink_target_replaced_by_rename(world, confinement, nameservers):
+def test_symlink_target_replaced_by_rename(world, nameservers):
     _, resolve_dir = own_run(world)
-    world.start_tap(*confinement)
+    world.start_tap(*CONFINED)
     assert resolve(world) == OLD
     replace(resolve_dir / "stub.conf", f"nameserver {OTHER_NAMESERVER}\n")
     assert_followed(world)
 
 
-def test_symlink_changed_to_another_target(world, confinement, nameservers):
+def test_symlink_changed_to_another_target(world, nameservers):
     etc, resolve_dir = own_run(world)
-    world.start_tap(*confinement)
+    world.start_tap(*CONFINED)
     assert resolve(world) == OLD
     (resolve_dir / "other.conf").write_text(f"nameserver {OTHER_NAMESERVER}\n")
     replace_by_symlink(etc, "../run/resolve/other.conf")
     assert_followed(world)
 
 
-def test_file_replaced_by_a_symlink(world, confinement, nameservers):
+def test_file_replaced_by_a_symlink(world, nameservers):
     etc, resolve_dir = own_run(world)
     (etc / "resolv.conf").unlink()
     (etc / "resolv.conf").write_text(f"nameserver {w.INET4}\n")
     (resolve_dir / "stub.conf").write_text(f"nameserver {OTHER_NAMESERVER}\n")
-    world.start_tap(*confinement)
+    world.start_tap(*CONFINED)
     assert resolve(world) == OLD
     replace_by_symlink(etc, "../run/resolve/stub.conf")
     assert_followed(world)
 
 
-def test_symlink_out_of_etc_and_run(world, confinement, nameservers):
+def test_symlink_out_of_etc_and_run(world, nameservers):
     etc = own_etc(world)
     (world.tmp / "far.conf").write_text(f"nameserver {w.INET4}\n")
     replace_by_symlink(etc, world.tmp / "far.conf")
-    world.start_tap(*confinement)
+    world.start_tap(*CONFINED)
     assert resolve(world) == OLD
 
 
-def test_file_that_appears_later(world, confinement, nameservers):
+def test_file_that_appears_later(world, nameservers):
     """No resolv.conf at the start is no reason to end; it is used as soon as it exists."""
     etc = own_etc(world)
     (etc / "resolv.conf").unlink()
-    world.start_tap(*confinement)
+    world.start_tap(*CONFINED)
     world.guest.run("ping", "-c1", "-W5", w.GATEWAY4)
     replace(etc / "resolv.conf", f"nameserver {OTHER_NAMESERVER}\n")
     assert_followed(world)

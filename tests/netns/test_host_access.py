@@ -28,10 +28,10 @@ def test_closed_loopback(world, confinement):
     probes.assert_works(world)
 
 
-def test_closed_loopback_for_udp(world, confinement):
+def test_closed_loopback_for_udp(world):
     """What was sent to the gateway before a datagram that arrived has not arrived."""
     serve_host(world)
-    world.start_tap("--disable-host-loopback", *confinement)
+    world.start_tap("--disable-host-loopback", *CONFINED)
     assert peer(world, world.guest, peers.udp_send, w.GATEWAY4, PORT, "blocked", 0.1) != "echoed"
     assert peer(world, world.guest, peers.udp_send, w.HOST4, PORT, "allowed", 20) == "echoed"
     assert peer(world, world.guest, peers.udp_ask, w.HOST4, PORT, "log") == ["allowed"]
@@ -90,6 +90,16 @@ def test_disabled_dns_is_silent_and_leaks_nothing(world, confinement):
     assert peer(world, world.guest, peers.ask, w.INET4, 53, "peer") == w.HOST4
 
 
+def test_address_of_nobody_in_the_guests_network_leaks_nothing(world):
+    """10.0.2.77 belongs to the guest's network; the host has no business with it."""
+    serve_dns_address(world)
+    leaked = count_leaks(world, "10.0.2.77")
+    world.start_tap(*CONFINED)
+    assert peer(world, world.guest, peers.udp_send, "10.0.2.77", 53, "query", 0.2) != "echoed"
+    assert peer(world, world.guest, peers.ask, w.INET4, 53, "peer") == w.HOST4
+    assert leaked() == 0
+
+
 # --- --outbound-addr, --outbound-addr6 ---
 
 
@@ -110,8 +120,8 @@ def addresses(world):
 
 
 @pytest.mark.parametrize("value,seen", [(SECOND4, SECOND4), ("other0", OTHER4)])
-def test_outbound_address(world, confinement, addresses, value, seen):
-    world.start_tap(f"--outbound-addr={value}", *confinement)
+def test_outbound_address(world, addresses, value, seen):
+    world.start_tap(f"--outbound-addr={value}", *CONFINED)
     assert peer(world, world.guest, peers.ask, w.INET4, PORT, "peer") == seen
     assert peer(world, world.guest, peers.udp_ask, w.INET4, PORT, "peer") == seen
 

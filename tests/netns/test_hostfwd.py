@@ -55,8 +55,8 @@ def test_source_address(world, sock, confinement, proto):
 
 
 @pytest.mark.parametrize("proto", ["tcp", "udp"])
-def test_source_address_ipv6(world, sock, confinement, proto):
-    start(world, sock, *confinement)
+def test_source_address_ipv6(world, sock, proto):
+    start(world, sock, *CONFINED)
     serve_guest(world, "::")
     add(sock, proto, "::", guest_addr=GUEST6)
     assert seen_by_guest(world, proto, world.host, "::1") == w.GATEWAY6

@@ -44,14 +44,14 @@ def test_mtu(world, mtu):
     assert link(world.guest)["mtu"] == mtu
 
 
-def test_mac_address(world, confinement):
-    world.start_tap("--macaddress=0e:d4:18:d9:38:fb", *confinement)
+def test_mac_address(world):
+    world.start_tap("--macaddress=0e:d4:18:d9:38:fb", *CONFINED)
     assert link(world.guest)["address"] == "0e:d4:18:d9:38:fb"
     world.guest.run("ping", "-c1", "-W5", w.GATEWAY4)
 
 
-@pytest.mark.parametrize("cidr", ["10.0.2.128/25", "10.0.0.0/8", "172.16.0.0/12", "10.41.0.0/16",
-                                  "192.168.77.0/24", "198.51.100.0/25"])
+@pytest.mark.parametrize("cidr", ["10.0.2.128/25", "10.0.0.0/8", "10.41.0.0/16",
+                                  "198.51.100.0/24"])
 def test_cidr(world, cidr):
     """The gateway is +2, the guest +100, and the internet works behind any of them."""
     probes.serve_inet(world, w.INET4)
@@ -88,12 +88,12 @@ def test_name_chosen_by_the_kernel(world):
     assert link(world.guest, "tap1")["ifname"] == "tap1"
 
 
-def test_existing_persistent_tap(world, confinement):
+def test_existing_persistent_tap(world):
     """As rootlesskit does: the tap is made, upped and configured by somebody else."""
     probes.serve_inet(world, w.INET4)
     world.guest.run("ip", "tuntap", "add", "name", "tap0", "mode", "tap")
     world.guest.run("ip", "link", "set", "tap0", "up")
-    gate = world.start("--mtu", 65520, *confinement, world.guest.pid, "tap0")
+    gate = world.start("--mtu", 65520, *CONFINED, world.guest.pid, "tap0")
     world.guest.run("ip", "link", "set", "tap0", "mtu", 65520)
     world.guest.run("ip", "addr", "add", f"{w.GUEST4}/24", "broadcast", "+", "dev", "tap0")
     world.guest.run("ip", "route", "add", "default", "via", w.GATEWAY4)
@@ -102,10 +102,10 @@ def test_existing_persistent_tap(world, confinement):
     assert ipv4(world.guest) == [(w.GUEST4, 24, "10.0.2.255")]
 
 
-def test_existing_persistent_tap_is_configured(world, confinement):
+def test_existing_persistent_tap_is_configured(world):
     probes.serve_inet(world, w.INET4)
     world.guest.run("ip", "tuntap", "add", "name", "tap0", "mode", "tap")
-    gate = world.start_tap(*confinement)
+    gate = world.start_tap(*CONFINED)
     probes.assert_works(world)
     assert gate.stop() == 0
     assert ipv4(world.guest) == [(w.GUEST4, 24, "10.0.2.255")]

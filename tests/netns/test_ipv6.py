@@ -39,8 +39,8 @@ def eui64(mac):
     return f"{(m[0] ^ 2) << 8 | m[1]:x}:{m[2] << 8 | 0xff:x}:{0xfe00 | m[3]:x}:{m[4] << 8 | m[5]:x}"
 
 
-def test_address_and_route_by_advertisement(world, confinement):
-    start_tap6(world, *confinement)
+def test_address_and_route_by_advertisement(world):
+    start_tap6(world, *CONFINED)
     mac = world.guest.ip("link", "show", "tap0")[0]["address"]
     assert global_addresses(world.guest) == [f"fd00::{eui64(mac)}"]
     route, = default_routes(world.guest)
@@ -102,12 +102,12 @@ def test_gateway_answers_ping(world, target):
 
 
 @pytest.mark.parametrize("transport", ["+notcp", "+tcp"])
-def test_dns(world, confinement, transport):
+def test_dns(world, transport):
     world.spawn(world.inet, "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv",
                 "--no-hosts", "--user=root", "--group=root", "--pid-file=", "--bind-interfaces",
                 "--except-interface=lo", f"--listen-address={w.INET6}",
                 "--address=/gate.test/198.51.100.6", ready_line="started")
     world.set_nameservers(w.INET6)
-    start_tap6(world, *confinement)
+    start_tap6(world, *CONFINED)
     done = world.guest.run("dig", "+short", "+time=5", transport, f"@{w.DNS6}", "gate.test")
     assert done.stdout.strip() == "198.51.100.6"

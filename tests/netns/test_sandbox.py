@@ -117,8 +117,8 @@ def test_ignored_sigterm_does_not_make_it_immortal(world, confinement):
     assert gate.stop() == 0
 
 
-def test_blocked_signals_are_survived(world, confinement):
+def test_blocked_signals_are_survived(world):
     """A caller that blocks everything while it spawns gets a process that still ends by SIGTERM."""
-    gate = world.start_tap(*confinement, user=[*world.as_user(), "env", "--block-signal"])
+    gate = world.start_tap(*CONFINED, user=[*world.as_user(), "env", "--block-signal"])
     gate.process.send_signal(signal.SIGTERM)
     assert gate.wait() == -signal.SIGTERM

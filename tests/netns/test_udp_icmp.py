@@ -4,7 +4,7 @@ import pytest
 import peers
 import probes
 import world as w
-from probes import PORT, peer
+from probes import CONFINED, PORT, peer
 
 SIZES = [1, 2, 512, 1400, 1472, 1473, 2000, 8000, 9000, 30000, 60000]
 
@@ -22,9 +22,9 @@ def test_udp_server_sees_the_host(world, confinement):
     assert peer(world, world.guest, peers.udp_ask, w.INET4, PORT, "peer") == w.HOST4
 
 
-def test_udp_to_the_gateway_reaches_the_loopback_of_the_host(world, confinement):
+def test_udp_to_the_gateway_reaches_the_loopback_of_the_host(world):
     probes.serve(world, world.host, peers.udp_server, "127.0.0.1")
-    world.start_tap(*confinement)
+    world.start_tap(*CONFINED)
     assert peer(world, world.guest, peers.udp_ask, w.GATEWAY4, PORT, "peer") == "127.0.0.1"
 
 
@@ -42,7 +42,7 @@ def test_ping(world, confinement, target):
     world.guest.run("ping", "-c2", "-i0.01", "-W5", target)
 
 
-def test_ping_of_nobody_stays_unanswered(world, confinement):
+def test_ping_of_nobody_stays_unanswered(world):
     """192.0.2.99 does not exist on the segment of the inet namespace."""
-    world.start_tap(*confinement)
+    world.start_tap(*CONFINED)
     assert world.guest.run("ping", "-c1", "-W1", "192.0.2.99", check=False).returncode == 1
