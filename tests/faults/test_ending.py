@@ -185,6 +185,7 @@ def test_own_descriptors_are_close_on_exec(world, sock):
     """What is not, is what the caller gave: the streams, the exit-fd, and one more."""
     with probes.pipe() as (_, writer):
         gate = world.start_tap("-a", sock, *CONFINED, extra_fds=[writer])
+        assert os.read(gate.ready_r, 1) == b""      # the ready-fd has been closed
         exit_fd = int(gate.argv[gate.argv.index("-e") + 1])
         assert passed_on(gate.pid) == {0, 1, 2, exit_fd, writer}
 

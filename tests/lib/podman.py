@@ -22,11 +22,12 @@ class Podman:
         self.rootfs = self._make_rootfs(self.world.tmp / "rootfs")
         self.space.run("sh", "-c", "umount --recursive /sys/fs/cgroup;"
                                    "mount -t cgroup2 cgroup2 /sys/fs/cgroup")
+        # Where crun keeps its state as root; podman's clean-up knows no option for it
+        self.space.run("sh", "-c", "mkdir -p /run/crun && mount -t tmpfs tmpfs /run/crun")
         self._options = ["--cgroup-manager=cgroupfs", "--storage-driver=vfs",
                          "--events-backend=none", f"--root={self.space.home}/storage",
                          f"--runroot={self.space.runtime}/run",
-                         f"--tmpdir={self.space.runtime}/tmp",
-                         f"--runtime-flag=root={self.space.runtime}/crun"]
+                         f"--tmpdir={self.space.runtime}/tmp"]
         if name_binary:
             self._options.append(f"--network-cmd-path={w.binary()}")
         self._path = {}

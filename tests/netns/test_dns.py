@@ -143,3 +143,39 @@ def test_file_that_appears_later(world, nameservers):
     world.guest.run("ping", "-c1", "-W5", w.GATEWAY4)
     replace(etc / "resolv.conf", f"nameserver {OTHER_NAMESERVER}\n")
     assert_followed(world)
+
+
+def test_link_whose_target_appears_later(world, nameservers):
+    """As when the resolver's own directory is made after us."""
+    etc = own_etc(world)
+    world.host.run("mount", "-t", "tmpfs", "tmpfs", "/run")
+    replace_by_symlink(etc, "../run/late/stub.conf")
+    world.start_tap(*CONFINED)
+    world.host.run("sh", "-c", "mkdir /run/late && "
+                   f"echo nameserver {OTHER_NAMESERVER} >/run/late/stub.conf")
+    assert_followed(world)
+
+
+def test_directory_link_on_the_way_is_switched(world, nameservers):
+    """The directory of the target is itself a link, and is pointed elsewhere."""
+    etc, resolve_dir = own_run(world)
+    other = resolve_dir.with_name("other")
+    other.mkdir()
+    (other / "stub.conf").write_text(f"nameserver {OTHER_NAMESERVER}\n")
+    current = resolve_dir.with_name("current")
+    current.symlink_to("resolve")
+    replace_by_symlink(etc, "../run/current/stub.conf")
+    world.start_tap(*CONFINED)
+    assert resolve(world) == OLD
+    aside = current.with_name("aside")
+    aside.symlink_to("other")
+    os.replace(aside, current)
+    assert_followed(world)
+
+
+def test_change_while_the_watch_begins(world, nameservers):
+    """What is written between the first look at the file and the watch on it is not missed."""
+    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "--inject=inotify_init1:delay_enter=200000"]
+    world.start_tap(*CONFINED, user=[*world.as_user(), *slow])
+    world.set_nameservers(OTHER_NAMESERVER)
+    assert_followed(world)
