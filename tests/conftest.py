@@ -1,5 +1,6 @@
 import os
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -7,6 +8,11 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
 
 import world as w  # noqa: E402
+
+# nohup and a shell's & leave these ignored, and what the tests start would inherit that.
+for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items):

@@ -217,21 +217,24 @@ static int watch_sources(struct engine *engine)
 
 static int enter_sandbox(struct engine *engine)
 {
+	char resolv[RESOLVCONF_MAX];
+	const size_t len = resolvconf_read(resolv);
 	const struct keeper_order order = {
 		.sockets = { engine->api_sock, engine->bess },
+		.resolv = resolv,
+		.resolv_len = len,
 		.seccomp = engine->settings->seccomp,
 	};
-	char resolv[RESOLVCONF_MAX];
-	struct sandbox_plan plan = { .user_fd = engine->user_fd, .resolv = resolv };
-	const char *step = "";
+	const struct sandbox_plan plan = {
+		.user_fd = engine->user_fd,
+		.resolv = resolv,
+		.resolv_len = len,
+	};
+	const char *step = "cannot fork";
 	int r = keeper_start(&order, &engine->keeper);
 
-	if (r < 0) {
-		log_line("create_sandbox failed: cannot fork: %s", strerror(-r));
-		return r;
-	}
-	plan.resolv_len = resolvconf_read(resolv);
-	r = sandbox_enter(&plan, &engine->resolv_fd, &step);
+	if (r == 0)
+		r = sandbox_enter(&plan, &engine->resolv_fd, &step);
 	if (r == 0) {
 		step = "resolv.conf";
 		r = loop_add(engine->loop, engine->keeper.news_fd, EPOLLIN, resolv_changed, engine,

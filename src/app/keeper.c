@@ -34,27 +34,35 @@ static void drain(int fd)
 		;
 }
 
-static void send_news(int fd, char *last, size_t *last_len)
+struct news {
+	int fd;			   /* borrowed: the pipe's writing end */
+	char last[RESOLVCONF_MAX]; /* what the engine has */
+	size_t len;
+};
+
+static void send_news(struct news *news)
 {
 	char text[RESOLVCONF_MAX];
 	size_t len = resolvconf_read(text);
 
-	if (len == *last_len && memcmp(text, last, len) == 0)
+	if (len == news->len && memcmp(text, news->last, len) == 0)
 		return;
 	/* A full pipe has an engine behind it that does not turn; the next change tells it. */
-	if (len > 0 && write(fd, text, len) == (ssize_t)len) {
-		memcpy(last, text, len);
-		*last_len = len;
+	if (len > 0 && write(news->fd, text, len) == (ssize_t)len) {
+		memcpy(news->last, text, len);
+		news->len = len;
 	}
 }
 
+/* Each watch is there before the look at the file, so that no change falls between them. */
 static void keep(const struct birth *birth)
 {
-	char last[RESOLVCONF_MAX];
-	size_t last_len = resolvconf_read(last);
+	struct news news = { .fd = birth->news_write, .len = birth->order->resolv_len };
 	int watch_fd = resolvconf_watch();
 	struct pollfd fds[2] = { { .fd = birth->life_read }, { .events = POLLIN } };
 
+	memcpy(news.last, birth->order->resolv, news.len);
+	send_news(&news);
 	for (;;) {
 		fds[1].fd = watch_fd;
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
@@ -65,8 +73,8 @@ static void keep(const struct birth *birth)
 			continue;
 		drain(watch_fd);
 		fd_close(&watch_fd);
-		watch_fd = resolvconf_watch(); /* first, so that no later change is missed */
-		send_news(birth->news_write, last, &last_len);
+		watch_fd = resolvconf_watch();
+		send_news(&news);
 	}
 }
 

@@ -16,6 +16,8 @@
 
 struct keeper_order {
 	struct unixsock sockets[KEEPER_SOCKETS_MAX]; /* to remove; ino 0: none */
+	const char *resolv; /* the text that the engine has, not NUL-terminated */
+	size_t resolv_len;  /* at most RESOLVCONF_MAX */
 	bool seccomp;
 };
 

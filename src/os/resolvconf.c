@@ -1,7 +1,7 @@
 #include "os/resolvconf.h"
 
+#include <glib.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -9,7 +9,7 @@
 #include "base/fd.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
-#define LINKS_MAX 8 /* on the way to the file; more is a loop */
+#define LINKS_MAX 40 /* on the way to the file; the kernel follows no more (path_resolution(7)) */
 
 /* A change of the name in its directory, and one of the file itself. A file system may be
  * unmounted under the watch (IN_UNMOUNT comes unasked).
@@ -43,46 +43,49 @@ size_t resolvconf_read(char text[RESOLVCONF_MAX])
 	return used;
 }
 
-/* The directory part of @path, "." if it has none. */
-static void directory_of(const char *path, char *directory)
+/* Watch the directory that each name on the way to @path stands in, links followed, and the file
+ * at the end. Where a name is missing the way ends, and its directory will tell when it comes.
+ *
+ * #syscalls:keeper inotify_add_watch readlink readlinkat
+ */
+static void watch_way(int fd, const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	size_t len = slash ? (size_t)(slash - path) + 1 : 0;
+	g_autoptr(GString) at = g_string_new("/"); /* resolved so far, ends with a slash */
+	g_autoptr(GString) rest = g_string_new(path);
+	char target[PATH_MAX];
+	int links = 0;
 
-	snprintf(directory, PATH_MAX, "%.*s", (int)len, path);
-	if (len == 0)
-		snprintf(directory, PATH_MAX, ".");
+	while (rest->len > 0) {
+		size_t name = strcspn(rest->str, "/");
+		ssize_t len;
+
+		if (name == 0) { /* a slash */
+			g_string_erase(rest, 0, 1);
+			continue;
+		}
+		(void)inotify_add_watch(fd, at->str, NAME_EVENTS);
+		g_string_append_len(at, rest->str, (gssize)name);
+		g_string_erase(rest, 0, (gssize)name);
+		len = readlink(at->str, target, sizeof(target));
+		if (len >= 0 && links++ == LINKS_MAX)
+			return;
+		if (len >= 0) {
+			g_string_prepend_len(rest, target, len);
+			g_string_truncate(at, target[0] == '/' ? 1 : at->len - name);
+		} else if (rest->len > 0) {
+			g_string_append_c(at, '/'); /* "." and ".." are the kernel's to resolve */
+		}
+	}
+	(void)inotify_add_watch(fd, at->str, FILE_EVENTS);
 }
 
-/* Replace @path by what the link there points to. False if it is no link. */
-static bool follow_link(char *path)
-{
-	char target[PATH_MAX], directory[PATH_MAX], joined[2 * PATH_MAX];
-	ssize_t len = readlink(path, target, sizeof(target) - 1);
-
-	if (len < 0)
-		return false;
-	target[len] = '\0';
-	directory_of(path, directory);
-	snprintf(joined, sizeof(joined), "%s%s", target[0] == '/' ? "" : directory, target);
-	snprintf(path, PATH_MAX, "%.*s", PATH_MAX - 1, joined);
-	return true;
-}
-
-/* #syscalls:keeper inotify_init1 inotify_add_watch readlink readlinkat */
+/* #syscalls:keeper inotify_init1 */
 int resolvconf_watch(void)
 {
-	autofd int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	char path[PATH_MAX] = RESOLV_CONF, directory[PATH_MAX];
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
-	for (int i = 0; i < LINKS_MAX; i++) {
-		directory_of(path, directory);
-		(void)inotify_add_watch(fd, directory, NAME_EVENTS);
-		(void)inotify_add_watch(fd, path, FILE_EVENTS);
-		if (!follow_link(path))
-			break;
-	}
-	return fd_steal(&fd);
+	watch_way(fd, RESOLV_CONF);
+	return fd;
 }

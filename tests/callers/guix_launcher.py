@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import os
 import pathlib
-import platform
 import signal
 import struct
 import sys
@@ -31,13 +30,9 @@ ENOSYS, AF_INET, AF_INET6 = 38, 2, 10
 
 def call(name, *args):
     """A C function that reports failure with -1 and errno."""
-    args = [a.encode() if isinstance(a, str) else a for a in map(str_of_path, args)]
+    args = [os.fsencode(a) if isinstance(a, (str, pathlib.Path)) else a for a in args]
     if getattr(libc, name)(*args) == -1:
         raise OSError(ctypes.get_errno(), f"{name}{args}: {os.strerror(ctypes.get_errno())}")
-
-
-def str_of_path(value):
-    return str(value) if isinstance(value, pathlib.Path) else value
 
 
 def in_child(action, *args):
@@ -172,7 +167,7 @@ def filter_calls(last):
 
 # The steps in their order
 
-def become_the_program(last, owner, argv):
+def become_the_program(last, argv):
     with open(os.devnull, "r+b", buffering=0) as null:
         for stream in (0, 1, 2):
             os.dup2(null.fileno(), stream)
@@ -191,7 +186,7 @@ def inside_namespaces(last, owner, argv):
         os.setgroups([])
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
-    become_the_program(last, owner, argv)
+    become_the_program(last, argv)
 
 
 def main(last, owner, *argv):
