@@ -33,6 +33,7 @@ int main(int argc, char **argv)
 	const char *name = slash ? slash + 1 : argc > 0 ? argv[0] : OWN_NAME;
 	bool called_slirp4netns = strcmp(name, COMPAT_NAME) == 0;
 
+	proc_open_streams();
 	setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* a caller that kills us still has our lines */
 	proc_reset_signals();
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]) && !called_slirp4netns; i++) {

@@ -31,6 +31,7 @@
 struct engine {
 	const struct settings *settings;
 	int signal_fd, user_fd; /* borrowed */
+	int ready_fd, exit_fd;	/* the caller's; FD_NONE, or -EBADF for one that was not open */
 	struct loop *loop;
 	struct link link;
 	struct gate gate;
@@ -194,7 +195,6 @@ static int start_api(struct engine *engine, const struct engine_input *input)
 static int watch_sources(struct engine *engine)
 {
 	struct loop *loop = engine->loop;
-	int exit_fd = engine->settings->exit_fd;
 	int r = watch_link(engine);
 
 	if (r == 0 && engine->bess.fd >= 0)
@@ -203,8 +203,9 @@ static int watch_sources(struct engine *engine)
 	if (r == 0)
 		r = loop_add(loop, engine->signal_fd, EPOLLIN, signal_readable, engine,
 			     &engine->signal_source);
-	if (r == 0 && exit_fd != FD_NONE) {
-		r = loop_add(loop, exit_fd, 0, exit_requested, engine, &engine->exit_source);
+	if (r == 0 && engine->exit_fd != FD_NONE) {
+		r = loop_add(loop, engine->exit_fd, 0, exit_requested, engine,
+			     &engine->exit_source);
 		if (r == -EBADF) /* not open: the reference takes that as the event */
 			exit_requested(0, engine);
 		if (r == -EBADF || r == -EPERM) /* EPERM: a regular file never hangs up */
@@ -264,17 +265,17 @@ static int confine(struct engine *engine)
  */
 static void announce_ready(struct engine *engine)
 {
-	int fd = engine->settings->ready_fd;
 	ssize_t sent;
 
-	if (fd == FD_NONE)
+	if (engine->ready_fd == FD_NONE)
 		return;
 	do
-		sent = write(fd, "1", 1);
+		sent = write(engine->ready_fd, "1", 1);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0)
-		log_line("cannot write to ready-fd %d: %s", fd, strerror(errno));
-	close(fd);
+		log_line("cannot write to ready-fd %d: %s", engine->settings->ready_fd,
+			 strerror(errno));
+	fd_close(&engine->ready_fd);
 }
 
 static int start(struct engine *engine, const struct engine_input *input)
@@ -340,6 +341,8 @@ int engine_run(const struct engine_input *input)
 	engine->settings = input->settings;
 	engine->signal_fd = input->signal_fd;
 	engine->user_fd = input->user_fd;
+	engine->ready_fd = input->ready_fd;
+	engine->exit_fd = input->exit_fd;
 	engine->link = input->link;
 	engine->bess = input->bess;
 	engine->api_sock = UNIXSOCK_NONE;

@@ -13,9 +13,10 @@ struct engine_input {
 	struct link link;		 /* owned by the engine from the call on */
 	struct unixsock bess;		 /* TARGET_BESS: the listener, owned too */
 	bool has_tap_mac;
-	struct mac tap_mac; /* the guest's, where we know it */
-	int user_fd;	    /* borrowed; see os/sandbox.h */
-	int signal_fd;	    /* borrowed; os/proc.h */
+	struct mac tap_mac;    /* the guest's, where we know it */
+	int user_fd;	       /* borrowed; see os/sandbox.h */
+	int signal_fd;	       /* borrowed; os/proc.h */
+	int ready_fd, exit_fd; /* as in the settings, but -EBADF if it was not open at the start */
 };
 
 /* Runs until the exit-fd, a signal or a failure. The exit status, or minus the signal. What

@@ -37,12 +37,9 @@ static int wait_readable(const struct front *front, int fd)
 	struct pollfd fds[] = {
 		{ .fd = fd, .events = POLLIN },
 		{ .fd = front->signal_fd, .events = POLLIN },
-		{ .fd = front->settings->exit_fd },
+		{ .fd = front->engine.exit_fd },
 	};
 
-	/* An exit-fd that is not open ends us only once we have been ready, as the reference. */
-	if (fcntl(fds[2].fd, F_GETFD) < 0)
-		fds[2].fd = FD_NONE;
 	while (poll(fds, G_N_ELEMENTS(fds), -1) < 0) {
 		if (errno != EINTR)
 			return -errno;
@@ -181,12 +178,26 @@ static int run(struct front *front)
 	return r == -EINTR ? -proc_signals_read(front->signal_fd) : 1;
 }
 
+/* A descriptor that the caller named. One that is not open is told from now on, before the number
+ * comes to one of our own.
+ */
+static int named_fd(int fd)
+{
+	return fd == FD_NONE || fcntl(fd, F_GETFD) >= 0 ? fd : -EBADF;
+}
+
 int front_run(const struct settings *settings)
 {
 	struct front front = {
 		.settings = settings,
 		.ns = NETNS_NONE,
-		.engine = { .settings = settings, .link = LINK_NONE, .bess = UNIXSOCK_NONE },
+		.engine = {
+			.settings = settings,
+			.link = LINK_NONE,
+			.bess = UNIXSOCK_NONE,
+			.ready_fd = named_fd(settings->ready_fd),
+			.exit_fd = named_fd(settings->exit_fd),
+		},
 	};
 	int status;
 

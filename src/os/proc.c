@@ -18,6 +18,15 @@ static const int end_signals[] = { SIGTERM, SIGINT, SIGHUP };
 
 #define END_SIGNALS (sizeof(end_signals) / sizeof(end_signals[0]))
 
+void proc_open_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		/* open(2) gives the lowest free number, which is this one. */
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", O_RDWR);
+	}
+}
+
 void proc_raise_open_files(void)
 {
 	struct rlimit limit;

@@ -5,6 +5,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Open /dev/null for each of stdin, stdout and stderr that the caller left closed: or the first
+ * descriptors that we open would be taken for them. Call before anything is opened.
+ */
+void proc_open_streams(void);
+
 /* Lift the soft limit of open files to the hard one (getrlimit(2)). Failure changes nothing. */
 void proc_raise_open_files(void);
 

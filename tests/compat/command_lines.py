@@ -93,7 +93,7 @@ POSITIONALS = lines(
     *((v, f"{RUN} -- {v} tap0") for v in ("abc", "0", "-1", "1x", "1.5", "99999999")),
     ("empty", f"{RUN} '' tap0"), ("dead", f"{RUN} {{dead}} tap0"),
     ("blank", f"{RUN} ' {{pid}}' tap0"), ("plus", f"{RUN} +{{pid}} tap0"),
-    ("too-large", f"{RUN} 99999999999 tap0"), ("truncated", f"{RUN} 4294967297 tap0"),
+    ("too-large", f"{RUN} 99999999999 tap0"), ("truncated", f"{RUN} {{wrapped}} tap0"),
     ("foreign", f"{RUN} 1 tap0", {"worlds": ROOTLESS}),
 ) + lines(
     "positional",

@@ -30,7 +30,8 @@ ANYTHING = "…"                  # in an expected text: any run of characters w
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One command line. In the texts, {pid}, {exit}, {ready}, {tmp} and {dead} are filled in."""
+    """One command line. In the texts, {pid}, {exit}, {ready}, {tmp}, {dead} and
+    {wrapped}, which is {dead} once it is cut to 32 bits, are filled in."""
 
     id: str
     line: str                   # the arguments, in shell quoting
@@ -110,7 +111,8 @@ class Run:
         gone = subprocess.Popen(["true"])
         gone.wait()
         self._known = {"pid": self.guest.pid, "tmp": tmp, "exit": self._exit_read,
-                       "ready": self._ready_write, "dead": gone.pid}
+                       "ready": self._ready_write, "dead": gone.pid,
+                       "wrapped": gone.pid + 2 ** 32}
         if case.files:
             subprocess.run([*pair.world.as_caller(), "sh", "-ec", self._filled(case.files)],
                            check=True, timeout=20)

@@ -147,3 +147,17 @@ def test_client_that_does_not_read_its_answer(world, sock):
             client.sendall(LIST)
         assert len(w.api(sock, "list_hostfwd")["entries"]) == 30
     assert len(w.api(sock, "list_hostfwd")["entries"]) == 30
+
+
+def test_silent_client_is_dropped(rootful_world):
+    """After a while, half a request is answered as what it is, and silence is not answered."""
+    sock = rootful_world.tmp / "api.sock"
+    rootful_world.start_tap("-a", sock)
+    with connect(sock) as silent, connect(sock) as half:
+        half.sendall(b'{"execute":')
+        for client in (silent, half):
+            client.settimeout(3 * w.DEADLINE_S)
+        assert silent.recv(4096) == b""
+        assert json.loads(half.recv(4096)) == {
+            "error": {"desc": "bad request: cannot parse JSON"}}
+    assert_api_works(sock)
