@@ -27,11 +27,13 @@
 
 /* Frames taken from the link before the host's sockets get their turn. */
 #define FRAMES_PER_TURN 64
+#define PAUSE_MS 1000 /* before another try to accept a BESS client */
 
 struct engine {
 	const struct settings *settings;
-	int signal_fd, user_fd; /* borrowed */
-	int ready_fd, exit_fd;	/* the caller's; FD_NONE, or -EBADF for one that was not open */
+	int signal_fd;	       /* borrowed */
+	int user_fd;	       /* owned until the sandbox is entered */
+	int ready_fd, exit_fd; /* the caller's; FD_NONE, or -EBADF for one that was not open */
 	struct loop *loop;
 	struct link link;
 	struct gate gate;
@@ -42,6 +44,7 @@ struct engine {
 	struct keeper keeper;
 	int resolv_fd;	/* owned: the sandbox's resolv.conf */
 	int end_signal; /* the signal that ends us, or 0 */
+	struct loop_timer bess_pause;
 	struct loop_source *link_source, *bess_source, *news_source, *exit_source, *signal_source;
 	uint8_t frame[FRAME_MAX + 1]; /* one more, to tell a longer frame from the longest */
 };
@@ -105,13 +108,21 @@ static void bess_connected(uint32_t events, void *data)
 	int fd = accept4(engine->bess.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
-	if (fd < 0)
-		return;
+	(void)loop_set_events(engine->bess_source, 0); /* the next one waits */
 	engine->link = (struct link){ .fd = fd };
-	if (watch_link(engine) < 0)
+	if (fd < 0 || watch_link(engine) < 0) {
+		/* Out of descriptors or memory: at once again would be for ever. */
 		link_close(&engine->link);
-	else
-		(void)loop_set_events(engine->bess_source, 0); /* the next one waits */
+		loop_timer_arm(engine->loop, &engine->bess_pause,
+			       loop_now_ms(engine->loop) + PAUSE_MS);
+	}
+}
+
+static void bess_resume(void *data)
+{
+	struct engine *engine = data;
+
+	(void)loop_set_events(engine->bess_source, EPOLLIN);
 }
 
 /* Only HUP and ERR come here: data on the descriptor does not end us. */
@@ -145,7 +156,8 @@ static void resolv_changed(uint32_t events, void *data)
 	if (len == 0) { /* the keeper has gone: what we have stays */
 		loop_remove(engine->news_source);
 		engine->news_source = NULL;
-		log_line("resolv.conf is no longer watched");
+		log_line("the keeper has gone: resolv.conf is no longer watched, and %s",
+			 "socket files will stay");
 	}
 	if (len <= 0)
 		return;
@@ -236,6 +248,7 @@ static int enter_sandbox(struct engine *engine)
 
 	if (r == 0)
 		r = sandbox_enter(&plan, &engine->resolv_fd, &step);
+	fd_close(&engine->user_fd);
 	if (r == 0) {
 		step = "resolv.conf";
 		r = loop_add(engine->loop, engine->keeper.news_fd, EPOLLIN, resolv_changed, engine,
@@ -275,7 +288,8 @@ static void announce_ready(struct engine *engine)
 	if (sent < 0)
 		log_line("cannot write to ready-fd %d: %s", engine->settings->ready_fd,
 			 strerror(errno));
-	fd_close(&engine->ready_fd);
+	if (engine->ready_fd > STDERR_FILENO) /* or the next descriptor would be our stderr */
+		fd_close(&engine->ready_fd);
 }
 
 static int start(struct engine *engine, const struct engine_input *input)
@@ -322,15 +336,13 @@ static void finish(struct engine *engine)
 	slirp_stack_free(engine->slirp);
 	loop_free(engine->loop);
 	link_close(&engine->link);
-	if (engine->keeper.pid > 0) {
-		keeper_end(&engine->keeper);
-	} else {
-		unixsock_unlink(&engine->api_sock);
-		unixsock_unlink(&engine->bess);
-	}
+	keeper_end(&engine->keeper);
+	unixsock_unlink(&engine->api_sock);
+	unixsock_unlink(&engine->bess);
 	fd_close(&engine->api_sock.fd);
 	fd_close(&engine->bess.fd);
 	fd_close(&engine->resolv_fd);
+	fd_close(&engine->user_fd);
 }
 
 int engine_run(const struct engine_input *input)
@@ -348,9 +360,13 @@ int engine_run(const struct engine_input *input)
 	engine->api_sock = UNIXSOCK_NONE;
 	engine->keeper = KEEPER_NONE;
 	engine->resolv_fd = -EBADF;
+	engine->bess_pause.fn = bess_resume;
+	engine->bess_pause.data = engine;
 	status = start(engine, input);
 	if (status == 0) {
 		status = loop_run(engine->loop);
+		if (status < 0)
+			log_line("the event loop failed: %s", strerror(-status));
 		report_drops(engine);
 	}
 	finish(engine);

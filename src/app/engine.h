@@ -14,7 +14,7 @@ struct engine_input {
 	struct unixsock bess;		 /* TARGET_BESS: the listener, owned too */
 	bool has_tap_mac;
 	struct mac tap_mac;    /* the guest's, where we know it */
-	int user_fd;	       /* borrowed; see os/sandbox.h */
+	int user_fd;	       /* owned too; see os/sandbox.h */
 	int signal_fd;	       /* borrowed; os/proc.h */
 	int ready_fd, exit_fd; /* as in the settings, but -EBADF if it was not open at the start */
 };

@@ -29,8 +29,11 @@ struct front {
 	struct engine_input engine; /* link, bess and MAC are filled in on the way */
 };
 
-/* Wait until @fd is readable. 0, -ECANCELED when the exit-fd has hung up, or -EINTR when a
- * signal is pending; it stays pending for the engine's way out.
+/* What the functions below return beside 0 and an error, which they have logged. */
+#define TOLD_TO_END 1
+
+/* Wait until @fd is readable. 0; TOLD_TO_END when the exit-fd has hung up or a signal is pending,
+ * which stays so for run() to see; or -errno.
  */
 static int wait_readable(const struct front *front, int fd)
 {
@@ -41,14 +44,16 @@ static int wait_readable(const struct front *front, int fd)
 	};
 
 	while (poll(fds, G_N_ELEMENTS(fds), -1) < 0) {
-		if (errno != EINTR)
-			return -errno;
+		if (errno != EINTR) {
+			int error = -errno;
+
+			log_line("poll: %s", strerror(-error));
+			return error;
+		}
 	}
-	if (fds[1].revents != 0)
-		return -EINTR;
-	if (fds[0].revents != 0)
+	if (fds[1].revents == 0 && fds[0].revents != 0)
 		return 0;
-	return -ECANCELED;
+	return TOLD_TO_END;
 }
 
 static int open_namespaces(struct front *front)
@@ -72,11 +77,11 @@ static int receive_tap(struct front *front, int sock)
 	struct tap tap = { .fd = -EBADF };
 	int r = wait_readable(front, sock);
 
-	if (r == 0)
-		r = fdpass_recv(sock, &report, sizeof(report), &tap.fd);
+	if (r != 0)
+		return r;
+	r = fdpass_recv(sock, &report, sizeof(report), &tap.fd);
 	if (r < 0) {
-		if (r != -EINTR && r != -ECANCELED)
-			log_line("cannot get the TAP: %s", strerror(-r));
+		log_line("cannot get the TAP: %s", strerror(-r));
 		return r;
 	}
 	if (report.error < 0) {
@@ -138,7 +143,7 @@ static int link_from_bess(struct front *front)
 	}
 	log_line("Waiting for connection to %s", path);
 	r = wait_readable(front, bess->fd);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	fd = accept4(bess->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
@@ -163,19 +168,22 @@ static int (*const link_from[])(struct front *front) = {
 static int run(struct front *front)
 {
 	int r = link_from[front->settings->target](front);
+	int end_signal;
 
+	fd_close(&front->ns.net_fd);
 	if (r == 0) {
 		banner_print(front->settings);
-		front->engine.user_fd = front->ns.user_fd;
+		front->engine.user_fd = fd_steal(&front->ns.user_fd);
 		return engine_run(&front->engine);
 	}
 	unixsock_unlink(&front->engine.bess);
 	fd_close(&front->engine.bess.fd);
-	if (r == -ECANCELED) {
+	if (r < 0)
+		return 1;
+	end_signal = proc_signals_read(front->signal_fd);
+	if (end_signal == 0)
 		log_line("exitfd event");
-		return 0;
-	}
-	return r == -EINTR ? -proc_signals_read(front->signal_fd) : 1;
+	return -end_signal;
 }
 
 /* A descriptor that the caller named. One that is not open is told from now on, before the number

@@ -2,15 +2,14 @@
  * Holds:    the writing end of the news pipe, the reading end of the life pipe, one inotify.
  * Must:     end when the life pipe does, which the kernel closes whatever kills the engine.
  * Must not: keep a descriptor that it was born with (a caller waits for the end of fd 1 and 2),
- *           or a capability; block on an engine that does not read.
+ *           or more capabilities than the engine; block on an engine that does not read; end
+ *           before the engine does, for then the files that it removes are still in use.
  */
 #include "app/keeper.h"
 
 #include <glib.h>
-#include <limits.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/wait.h>
 
 #include "base/fd.h"
@@ -20,19 +19,13 @@
 #include "os/seccomp.h"
 #include "os/spawn.h"
 
+#define UNWATCHED_MS (30 * 1000)
+#define END_WAIT_MS 1000
+
 struct birth { /* what the child gets through fork(2) */
 	const struct keeper_order *order;
 	int news_write, life_read;
 };
-
-/* Empty an inotify queue; what it says does not matter. */
-static void drain(int fd)
-{
-	char events[16 * (sizeof(struct inotify_event) + NAME_MAX + 1)];
-
-	while (read(fd, events, sizeof(events)) > 0)
-		;
-}
 
 struct news {
 	int fd;			   /* borrowed: the pipe's writing end */
@@ -54,42 +47,50 @@ static void send_news(struct news *news)
 	}
 }
 
-/* Each watch is there before the look at the file, so that no change falls between them. */
+/* Each watch is there before the look at the file, so that no change falls between them. Without a
+ * watch (inotify instances are few, inotify(7)) look again from time to time.
+ */
 static void keep(const struct birth *birth)
 {
 	struct news news = { .fd = birth->news_write, .len = birth->order->resolv_len };
-	int watch_fd = resolvconf_watch();
 	struct pollfd fds[2] = { { .fd = birth->life_read }, { .events = POLLIN } };
 
 	memcpy(news.last, birth->order->resolv, news.len);
-	send_news(&news);
-	for (;;) {
-		fds[1].fd = watch_fd;
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			return;
-		if (fds[0].revents != 0)
-			return;
-		if (fds[1].revents == 0)
-			continue;
-		drain(watch_fd);
-		fd_close(&watch_fd);
-		watch_fd = resolvconf_watch();
+	while (fds[0].revents == 0) {
+		int watch_fd = resolvconf_watch();
+		int r;
+
 		send_news(&news);
+		fds[1].fd = watch_fd;
+		do
+			r = poll(fds, G_N_ELEMENTS(fds), watch_fd < 0 ? UNWATCHED_MS : -1);
+		while (r < 0 && errno == EINTR);
+		if (r < 0)
+			break;
+		fd_close(&watch_fd);
 	}
+}
+
+/* Returns when the engine has ended, whatever went wrong here. */
+static void wait_for_end(int life_read)
+{
+	char byte;
+
+	while (read(life_read, &byte, 1) < 0 && errno == EINTR)
+		;
 }
 
 static void keeper_main(const void *data)
 {
 	const struct birth *birth = data;
 	const struct keeper_order *order = birth->order;
-	int kept[2] = { MIN(birth->news_write, birth->life_read),
-			MAX(birth->news_write, birth->life_read) };
+	const int kept[] = { birth->news_write, birth->life_read };
 
 	proc_close_inherited(kept, G_N_ELEMENTS(kept));
-	if (sandbox_drop_capabilities() < 0 ||
-	    (order->seccomp && seccomp_confine(SECCOMP_KEEPER) < 0))
-		return;
-	keep(birth);
+	if (sandbox_drop_capabilities() == 0 &&
+	    (!order->seccomp || seccomp_confine(SECCOMP_KEEPER) == 0))
+		keep(birth);
+	wait_for_end(birth->life_read);
 	for (size_t i = 0; i < KEEPER_SOCKETS_MAX; i++)
 		unixsock_unlink(&order->sockets[i]);
 }
@@ -124,12 +125,21 @@ int keeper_start(const struct keeper_order *order, struct keeper *ret)
 	return 0;
 }
 
-/* #syscalls:engine wait4 waitpid */
+/* The keeper closes its end of the news pipe when it ends. One that is stopped or hangs in a file
+ * system is not waited for longer than a moment.
+ *
+ * #syscalls:engine wait4 waitpid
+ */
 void keeper_end(struct keeper *keeper)
 {
-	fd_close(&keeper->news_fd);
+	struct pollfd news = { .fd = keeper->news_fd };
+	bool ended;
+
+	if (keeper->pid <= 0)
+		return;
 	fd_close(&keeper->life_fd);
-	while (keeper->pid > 0 && waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	ended = poll(&news, 1, END_WAIT_MS) > 0;
+	fd_close(&keeper->news_fd);
+	(void)waitpid(keeper->pid, NULL, ended ? 0 : WNOHANG);
 	keeper->pid = 0;
 }

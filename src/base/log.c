@@ -12,7 +12,7 @@
 /* A pipe reports POLLOUT only when PIPE_BUF bytes fit, so a line of at most LOG_LINE_MAX
  * bytes cannot block after it. PIPE_BUF is 4096 on Linux (pipe(7)).
  *
- * #syscalls:engine,keeper write poll
+ * #syscalls:engine,keeper write poll ppoll ppoll_time64
  */
 static void write_line(const char *text, size_t len)
 {

@@ -1,8 +1,8 @@
 /* base/log.h - one line to stderr for one event.
  *
- * A line never blocks the caller: where stderr is a pipe that nobody reads, or a full
- * disk, the line is lost and counted, and the next line that passes says how many were
- * lost. errno is preserved.
+ * A line is lost rather than waited for: where stderr is a pipe that nobody reads, or a full
+ * disk, it is counted, and the next line that passes says how many were lost. Only a second
+ * writer that fills the same pipe at the same moment could make it wait. errno is preserved.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

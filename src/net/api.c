@@ -25,7 +25,6 @@
 
 #define CLIENTS_MAX 64
 #define SILENCE_MS (30 * 1000)
-#define ACCEPTS_PER_TURN 16
 #define PAUSE_MS 1000 /* without a descriptor to accept with */
 
 enum client_state {
@@ -249,33 +248,32 @@ static void resume_accepting(void *data)
 	(void)loop_set_events(api->source, EPOLLIN);
 }
 
-/* Out of descriptors: the client that has waited longest makes room. Without one to drop, stop
- * for a while, or the pending connection would wake us for ever.
+/* Out of descriptors or memory: the client that has waited longest makes room. Without one to drop,
+ * stop for a while, or the pending connection would wake us for ever.
  */
-static bool make_room(struct api *api)
+static void make_room(struct api *api)
 {
 	if (api->clients.length > 0) {
 		client_free(g_queue_peek_head(&api->clients));
-		return true;
+		return;
 	}
 	(void)loop_set_events(api->source, 0);
 	loop_timer_arm(api->loop, &api->pause, loop_now_ms(api->loop) + PAUSE_MS);
-	return false;
 }
 
-static void accept_clients(uint32_t events, void *data)
+/* One at a time: with all descriptors in use, accept(2) says so before it looks whether anybody is
+ * waiting.
+ */
+static void accept_client(uint32_t events, void *data)
 {
 	struct api *api = data;
+	int fd = accept4(api->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
-	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		int fd = accept4(api->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-		if (fd >= 0)
-			client_new(api, fd);
-		else if ((errno != EMFILE && errno != ENFILE) || !make_room(api))
-			return;
-	}
+	if (fd >= 0)
+		client_new(api, fd);
+	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		make_room(api);
 }
 
 int api_new(struct loop *loop, int listen_fd, struct ports *ports, struct api **ret)
@@ -286,7 +284,7 @@ int api_new(struct loop *loop, int listen_fd, struct ports *ports, struct api **
 	*api = (struct api){ .loop = loop, .listen_fd = listen_fd, .ports = ports };
 	api->pause.fn = resume_accepting;
 	api->pause.data = api;
-	r = loop_add(loop, listen_fd, EPOLLIN, accept_clients, api, &api->source);
+	r = loop_add(loop, listen_fd, EPOLLIN, accept_client, api, &api->source);
 	if (r < 0) {
 		g_free(api);
 		return r;

@@ -2,18 +2,39 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
-/* Whether an IPv4 destination is one that we answer for, or one beyond the guest's network. */
-static bool leads_somewhere(const struct gate *gate, const struct ip *dst)
+#define PREFIX6_LEN 8 /* bytes of a /64 */
+
+static bool leads_somewhere4(const struct gate *gate, const struct ip4 *dst)
 {
 	const struct addrplan *plan = gate->plan;
 	struct ip4 broadcast = ip4_broadcast(&plan->net);
 
-	if (dst->family != IP_V4 || !ip4_in_net(&dst->v4, &plan->net))
+	if (!ip4_in_net(dst, &plan->net))
 		return true;
-	if (ip4_equal(&dst->v4, &plan->dns))
+	if (ip4_equal(dst, &plan->dns))
 		return gate->dns;
-	return ip4_equal(&dst->v4, &plan->gateway) || ip4_equal(&dst->v4, &broadcast);
+	return ip4_equal(dst, &plan->gateway) || ip4_equal(dst, &broadcast);
+}
+
+static bool leads_somewhere6(const struct gate *gate, const struct ip6 *dst)
+{
+	const struct addrplan *plan = gate->plan;
+
+	if (memcmp(dst->b, plan->prefix6.b, PREFIX6_LEN) != 0)
+		return true;
+	if (memcmp(dst->b, plan->dns6.b, sizeof(dst->b)) == 0)
+		return gate->dns;
+	return memcmp(dst->b, plan->gateway6.b, sizeof(dst->b)) == 0;
+}
+
+/* Whether a destination is one that we answer for, or one beyond the guest's network. */
+static bool leads_somewhere(const struct gate *gate, const struct ip *dst)
+{
+	if (dst->family == IP_V6)
+		return leads_somewhere6(gate, &dst->v6);
+	return leads_somewhere4(gate, &dst->v4);
 }
 
 void gate_input(struct gate *gate, const uint8_t *bytes, size_t len)
@@ -25,7 +46,7 @@ void gate_input(struct gate *gate, const uint8_t *bytes, size_t len)
 		gate->faults[fault]++;
 		return;
 	}
-	if (frame.kind == FRAME_IP4 && !leads_somewhere(gate, &frame.dst)) {
+	if (frame.kind != FRAME_ARP && !leads_somewhere(gate, &frame.dst)) {
 		gate->nowhere++;
 		return;
 	}

@@ -1,7 +1,6 @@
 #include "net/slirp.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib.h>
 #include <libslirp.h>
 #include <poll.h>
@@ -174,9 +173,9 @@ static int add_poll(int fd, int events, void *opaque)
 /* Without a free descriptor accept(2) fails and the connection stays pending, so libslirp would
  * be woken for it for ever: leave the listeners alone for a while.
  */
-static bool can_accept(struct slirp *slirp, int listener)
+static bool can_accept(struct slirp *slirp)
 {
-	int spare = fcntl(listener, F_DUPFD_CLOEXEC, 0);
+	int spare = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (spare < 0) {
 		slirp->listen_again_ms = loop_now_ms(slirp->loop) + ACCEPT_PAUSE_MS;
@@ -192,7 +191,7 @@ static int get_revents(int index, void *opaque)
 	int fd, events = 0;
 	short came = loop_guest_revents(slirp->loop, index, &fd);
 
-	if (came == 0 || (is_listener(slirp, fd) && !can_accept(slirp, fd)))
+	if (came == 0 || (is_listener(slirp, fd) && !can_accept(slirp)))
 		return 0;
 	for (size_t i = 0; i < G_N_ELEMENTS(event_map); i++) {
 		if (came & event_map[i].poll)
@@ -388,10 +387,12 @@ int slirp_stack_remove_forward(struct slirp *slirp, const struct forward_spec *f
 	int flags = forward->proto == TRANSPORT_UDP ? SLIRP_HOSTFWD_UDP : 0;
 	struct sockaddr_storage host;
 	socklen_t len = to_sockaddr(&forward->host_addr, forward->host_port, &host);
+	int listener = forward->proto == TRANSPORT_TCP ? find_listener(slirp, forward) : -EBADF;
 
-	if (forward->proto == TRANSPORT_TCP)
-		forget_listener(slirp, find_listener(slirp, forward));
-	return slirp_remove_hostxfwd(slirp->stack, (const struct sockaddr *)&host, len, flags);
+	if (slirp_remove_hostxfwd(slirp->stack, (const struct sockaddr *)&host, len, flags) < 0)
+		return -ENOENT;
+	forget_listener(slirp, listener);
+	return 0;
 }
 
 const char *slirp_stack_version(void)

@@ -31,7 +31,7 @@ void slirp_stack_input(struct slirp *slirp, const uint8_t *frame, size_t len);
  */
 int slirp_stack_add_forward(struct slirp *slirp, const struct forward_spec *forward);
 
-/* Stop listening; established connections go on. */
+/* Stop listening; established connections go on. -ENOENT if libslirp does not know of it. */
 int slirp_stack_remove_forward(struct slirp *slirp, const struct forward_spec *forward);
 
 /* The version of the library that is loaded, and the newest configuration of its headers. */

@@ -80,16 +80,18 @@ int netns_open_pid(pid_t pid, const char *user_path, struct netns *ret, char *re
 	 * process (EINVAL): then the window that it closes stays open.
 	 */
 	autofd int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	char net[NETNS_PATH_MAX], user[NETNS_PATH_MAX];
-	struct netns ns;
-	int r;
+	bool gone = pidfd < 0 && errno == ESRCH;
+	char net[32], user[32];
+	struct netns ns = NETNS_NONE;
+	int r = 0;
 
 	snprintf(net, sizeof(net), "/proc/%d/ns/net", pid);
 	snprintf(user, sizeof(user), "/proc/%d/ns/user", pid);
-	r = netns_open_path(net, user_path ? user_path : user, &ns, reterr_path);
+	if (!gone)
+		r = netns_open_path(net, user_path ? user_path : user, &ns, reterr_path);
 	if (r < 0)
 		return r;
-	if (pidfd >= 0 && !pid_still_owned(pidfd)) {
+	if (gone || (pidfd >= 0 && !pid_still_owned(pidfd))) {
 		snprintf(reterr_path, NETNS_PATH_MAX, "%s", net);
 		netns_close(&ns);
 		return -ENOENT;

@@ -6,6 +6,7 @@
 #ifndef OS_NETNS_H
 #define OS_NETNS_H
 
+#include <limits.h>
 #include <sys/types.h>
 
 struct netns {
@@ -15,7 +16,7 @@ struct netns {
 
 #define NETNS_NONE ((struct netns){ .net_fd = -EBADF, .user_fd = -EBADF })
 
-#define NETNS_PATH_MAX 64 /* bytes of a /proc path made here, with its NUL */
+#define NETNS_PATH_MAX PATH_MAX
 
 /* Open the namespaces of a process. They are of one process even if the pid is reused
  * meanwhile: a pidfd taken first shows that it was not. @user_path, unless NULL, overrides the

@@ -3,19 +3,21 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glib.h>
+#include <limits.h>
 #include <signal.h>
-#include <stdint.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 
 static const int end_signals[] = { SIGTERM, SIGINT, SIGHUP };
 
+#define FDS_TRIED 65536
 #define END_SIGNALS (sizeof(end_signals) / sizeof(end_signals[0]))
 
 void proc_open_streams(void)
@@ -80,7 +82,7 @@ int proc_signals_read(int fd)
 	return read(fd, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
 }
 
-/* #syscalls:engine rt_sigaction rt_sigprocmask getpid gettid tgkill */
+/* #syscalls:engine rt_sigaction rt_sigprocmask getpid gettid tgkill tkill */
 void proc_die_by_signal(int signal_number)
 {
 	sigset_t set;
@@ -118,30 +120,73 @@ bool proc_has_admin(void)
 	return value == CAP_SET;
 }
 
-/* close_range(2) is in Linux 5.9 and later; before that every possible number is tried. */
-static void close_from_to(unsigned from, unsigned to)
+void proc_set_undumpable(void)
 {
-	struct rlimit limit = { .rlim_max = 1024 };
+	(void)prctl(PR_SET_DUMPABLE, 0);
+}
 
-	if (from > to || syscall(SYS_close_range, from, to, 0) == 0)
+/* Call @fn for each descriptor from 3 on. Without /proc every number up to a limit that nobody
+ * reaches by inheritance is tried.
+ */
+static void for_each_fd(void (*fn)(int fd, const void *data), const void *data)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *entry;
+
+	if (!dir) {
+		for (int fd = STDERR_FILENO + 1; fd < FDS_TRIED; fd++)
+			fn(fd, data);
 		return;
-	(void)getrlimit(RLIMIT_NOFILE, &limit);
-	for (unsigned fd = from; fd <= to && fd < limit.rlim_max; fd++)
-		close((int)fd);
+	}
+	while ((entry = readdir(dir))) {
+		guint64 fd;
+
+		if (g_ascii_string_to_unsigned(entry->d_name, 10, STDERR_FILENO + 1, INT_MAX, &fd,
+					       NULL) &&
+		    (int)fd != dirfd(dir))
+			fn((int)fd, data);
+	}
+	closedir(dir);
+}
+
+struct kept {
+	const int *fds;
+	size_t count;
+};
+
+static void close_unless_kept(int fd, const void *data)
+{
+	const struct kept *kept = data;
+
+	for (size_t i = 0; i < kept->count; i++) {
+		if (kept->fds[i] == fd)
+			return;
+	}
+	close(fd);
 }
 
 void proc_close_inherited(const int *keep, size_t count)
 {
-	unsigned from = STDERR_FILENO + 1;
+	const struct kept kept = { keep, count };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		if (null < 0 || dup3(null, fd, 0) < 0)
 			close(fd);
 	}
-	for (size_t i = 0; i < count; i++) {
-		close_from_to(from, (unsigned)keep[i] - 1);
-		from = (unsigned)keep[i] + 1;
-	}
-	close_from_to(from, UINT32_MAX);
+	for_each_fd(close_unless_kept, &kept);
+}
+
+static void close_if_directory(int fd, const void *data)
+{
+	struct stat st;
+
+	(void)data;
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+		close(fd);
+}
+
+void proc_close_directories(void)
+{
+	for_each_fd(close_if_directory, NULL);
 }

@@ -35,11 +35,19 @@ void proc_die_by_signal(int signal) __attribute__((noreturn));
 int proc_pdeathsig(void);
 void proc_set_pdeathsig(int signal);
 
+/* Not to be traced by others, however many capabilities they have in a user namespace that we
+ * join: they would get the descriptors that we bring (CVE-2016-9962 was that).
+ */
+void proc_set_undumpable(void);
+
 bool proc_has_admin(void); /* CAP_SYS_ADMIN is effective */
 
-/* Close every descriptor from 3 on but those in @keep (ascending, not negative), and point 0, 1
- * and 2 to /dev/null or, where that cannot be opened, close them too.
+/* Close every descriptor from 3 on but those in @keep, and point 0, 1 and 2 to /dev/null or, where
+ * that cannot be opened, close them too.
  */
 void proc_close_inherited(const int *keep, size_t count);
+
+/* Close every directory from 3 on: through one, all of its file system could be reached. */
+void proc_close_directories(void);
 
 #endif

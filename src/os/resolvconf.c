@@ -17,7 +17,9 @@
 #define NAME_EVENTS (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR)
 #define FILE_EVENTS (IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
 
-/* #syscalls:keeper open openat fstat fstat64 newfstatat fstatat64 statx lseek _llseek read close */
+/* #syscalls:keeper open openat fstat fstat64 newfstatat fstatat64 statx lseek _llseek
+ * #syscalls:keeper read readv close
+ */
 size_t resolvconf_read(char text[RESOLVCONF_MAX])
 {
 	static const char keyword[] = "nameserver";

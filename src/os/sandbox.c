@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/capability.h>
@@ -61,10 +62,13 @@ static int step_user_namespace(struct state *state)
 
 	if (proc_has_admin())
 		return 0;
-	if (state->plan->user_fd >= 0)
+	if (state->plan->user_fd >= 0) {
+		proc_set_undumpable();
 		r = setns(state->plan->user_fd, CLONE_NEWUSER) < 0 ? -errno : 0;
-	else
+	} else {
 		r = new_user_namespace();
+		proc_set_undumpable(); /* not before: it takes the right to write the maps */
+	}
 	if (r < 0)
 		return r;
 	/* A tmpfs takes files of mapped ids only. 0 is mapped nearly always; where it is not
@@ -183,6 +187,9 @@ int sandbox_enter(const struct sandbox_plan *plan, int *ret_resolv_fd, const cha
 	};
 	struct state state = { .plan = plan, .resolv_fd = -EBADF };
 	int pdeathsig = proc_pdeathsig();
+	pid_t parent = getppid();
+
+	proc_close_directories();
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int r = steps[i].run(&state);
@@ -194,6 +201,8 @@ int sandbox_enter(const struct sandbox_plan *plan, int *ret_resolv_fd, const cha
 		}
 	}
 	proc_set_pdeathsig(pdeathsig);
+	if (pdeathsig != 0 && getppid() != parent) /* it died while that was not set */
+		raise(pdeathsig);
 	*ret_resolv_fd = state.resolv_fd;
 	return 0;
 }

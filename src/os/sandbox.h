@@ -1,7 +1,8 @@
 /* os/sandbox.h - leave the file system and the capabilities behind.
  *
  * After sandbox_enter() the process' root is a read-only tmpfs of its own that holds one file,
- * /etc/resolv.conf, and nothing else: no directory of the host, no socket, no device, no /proc.
+ * /etc/resolv.conf, and nothing else: no directory of the host, no socket, no device, no /proc;
+ * and descriptors of directories that the caller let us inherit are closed.
  * The file is a copy; sandbox_set_resolv_conf() renews it through the descriptor that
  * sandbox_enter() gave. Capabilities: none but CAP_NET_BIND_SERVICE, in any set; no_new_privs.
  *

@@ -63,18 +63,23 @@ static const char *const killed[] = {
 	NULL,
 };
 
-/* Calls that are allowed with these values of one argument only. */
+/* Calls that are allowed with these values of one argument only. (On i386 and s390x sockets may be
+ * made by socketcall(2) too, whose arguments are behind a pointer: there they are not looked at.)
+ */
 struct argument_rule {
 	const char *call;
 	unsigned argument;
 	uint64_t mask; /* the bits that are compared */
-	uint64_t values[4];
+	uint64_t values[5];
 	unsigned count;
 };
 
 static const struct argument_rule argument_rules[] = {
 	{ "socket", 0, UINT32_MAX, { AF_INET, AF_INET6 }, 2 },
 	{ "ioctl", 1, UINT32_MAX, { FIONREAD, TCGETS }, 2 },
+	/* Not F_SETOWN and F_SETSIG, which send signals to others. */
+	{ "fcntl", 1, UINT32_MAX, { F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC }, 5 },
+	{ "fcntl64", 1, UINT32_MAX, { F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC }, 5 },
 	{ "openat", 2, O_ACCMODE | O_CREAT | O_TRUNC, { O_RDONLY }, 1 },
 	{ "open", 1, O_ACCMODE | O_CREAT | O_TRUNC, { O_RDONLY }, 1 },
 };
@@ -122,12 +127,14 @@ static int allow_by_argument(scmp_filter_ctx filter, const struct argument_rule 
 	return r;
 }
 
-/* A raised signal goes to ourselves only. */
-static int allow_tgkill(scmp_filter_ctx filter)
+/* raise(3) is tgkill(2) in glibc and tkill(2) in musl; with one thread, both name our pid first.
+ * A signal goes to ourselves only.
+ */
+static int allow_raise(scmp_filter_ctx filter, const char *call)
 {
 	struct scmp_arg_cmp self = SCMP_CMP64(0, SCMP_CMP_EQ, (uint64_t)getpid());
 
-	return add_rule(filter, SCMP_ACT_ALLOW, "tgkill", &self);
+	return add_rule(filter, SCMP_ACT_ALLOW, call, &self);
 }
 
 static int allow_list(scmp_filter_ctx filter, const char *const *names)
@@ -137,8 +144,8 @@ static int allow_list(scmp_filter_ctx filter, const char *const *names)
 	for (; *names && r == 0; names++) {
 		const struct argument_rule *rule = rule_for(*names);
 
-		if (strcmp(*names, "tgkill") == 0)
-			r = allow_tgkill(filter);
+		if (strcmp(*names, "tgkill") == 0 || strcmp(*names, "tkill") == 0)
+			r = allow_raise(filter, *names);
 		else if (rule)
 			r = allow_by_argument(filter, rule);
 		else

@@ -40,6 +40,7 @@ static int start_process(struct spawn *spawn)
 		fd_close(&spawn->far_sock);
 		return 0;
 	}
+	proc_set_undumpable();
 	proc_set_pdeathsig(SIGKILL);
 	if (getppid() != parent) /* it died before that was armed */
 		_exit(1);
@@ -89,7 +90,6 @@ pid_t spawn_detached(void (*fn)(const void *data), const void *data)
 		return -errno;
 	if (pid > 0)
 		return pid;
-	unblock_signals();
 	fn(data);
 	_exit(0);
 }

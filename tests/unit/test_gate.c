@@ -59,6 +59,36 @@ static void test_destinations(void)
 	}
 }
 
+static void test_destinations6(void)
+{
+	static const struct {
+		const char *dst;
+		bool dns, passes;
+	} cases[] = {
+		{ "2001:db8::2", true, true }, { "fd00::2", true, true },
+		{ "fd00::3", true, true },     { "fd00::3", false, false },
+		{ "fd00::4", true, false },    { "fe80::2", true, true },
+		{ "ff02::2", true, true },     { "fd00:0:0:1::4", true, true },
+	};
+	struct addrplan plan;
+	char error[ADDRPLAN_ERROR_MAX];
+
+	g_assert_true(addrplan_parse("10.0.2.0/24", &plan, error));
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		uint8_t frame[] = TCP6_FRAME;
+		struct stack stack = { 0 };
+		struct gate gate = {
+			.plan = &plan, .dns = cases[i].dns, .pass = take, .data = &stack
+		};
+
+		g_test_message("%s dns %d", cases[i].dst, cases[i].dns);
+		g_assert_true(ip6_parse(cases[i].dst, (struct ip6 *)(frame + IP_OFFSET + 24)));
+		gate_input(&gate, frame, sizeof(frame));
+		g_assert_cmpuint(stack.frames, ==, cases[i].passes);
+		g_assert_cmpuint(gate.nowhere, ==, !cases[i].passes);
+	}
+}
+
 static void test_faults(void)
 {
 	uint8_t frame[64] = UDP4_FRAME;
@@ -87,6 +117,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/gate/destinations", test_destinations);
+	g_test_add_func("/gate/destinations6", test_destinations6);
 	g_test_add_func("/gate/faults", test_faults);
 	return g_test_run();
 }
