@@ -1,5 +1,6 @@
 """Every way to end, and what must be gone afterwards; the descriptors that callers watch."""
 import os
+import pathlib
 import signal
 import socket
 
@@ -199,3 +200,55 @@ def passed_on(pid):
 def descriptor_flags(pid, number):
     with open(f"/proc/{pid}/fdinfo/{number}") as info:
         return int(info.read().split("flags:")[1].split()[0], 8)
+
+
+def keeper_of(gate):
+    children = pathlib.Path(f"/proc/{gate.pid}/task/{gate.pid}/children").read_text().split()
+    assert len(children) == 1
+    return int(children[0])
+
+
+@pytest.mark.parametrize("number", ENDING_SIGNALS, ids=lambda s: s.name)
+def test_signal_to_the_group_removes_the_socket(world, sock, number):
+    """The keeper gets it too, and does its work all the same."""
+    gate = world.start_tap("-a", sock, *CONFINED, user=[*world.as_user(), "setsid"])
+    os.killpg(gate.pid, number)
+    assert gate.wait() == -number
+    assert not sock.exists()
+
+
+def test_stopped_keeper_is_not_waited_for(rootless_world):
+    gate = rootless_world.start_tap(*CONFINED)
+    keeper = keeper_of(gate)
+    os.kill(keeper, signal.SIGSTOP)
+    gate.process.send_signal(signal.SIGTERM)
+    assert gate.wait() == -signal.SIGTERM
+    os.kill(keeper, signal.SIGCONT)
+
+
+def test_ready_byte_to_stderr_leaves_stderr(rootful_world):
+    """What is opened after the ready byte is not taken for stderr."""
+    sock = rootful_world.tmp / "api.sock"
+    gate = rootful_world.start_tap("-a", sock, "-r", "2", ready=False)
+    w.wait_until(lambda: gate.stderr().endswith("1"), "the ready byte")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as idle:
+        idle.connect(str(sock))
+        refused = w.api(sock, "add_hostfwd", proto="tcp", host_addr="192.0.2.77", host_port=80,
+                        guest_port=80)
+        assert "error" in refused
+        assert gate.stderr().splitlines()[-1].startswith("1api: add_hostfwd: ")
+        idle.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            idle.recv(1)
+
+
+def test_sandbox_closes_inherited_directories(world):
+    """A caller's pipe stays open, but no way into the host's file system does."""
+    directory = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with probes.pipe() as (_, kept):
+            gate = world.start_tap(*CONFINED, extra_fds=[directory, kept])
+            held = set(map(int, os.listdir(f"/proc/{gate.pid}/fd")))
+    finally:
+        os.close(directory)
+    assert kept in held and directory not in held

@@ -1,11 +1,13 @@
 """No descriptors left, a full disk, closed standard streams, a stopped process."""
 import contextlib
 import os
+import resource
 import signal
 import socket
 
 import pytest
 
+import frames
 import peers
 import probes
 import world as w
@@ -38,6 +40,25 @@ def test_no_descriptors_left(world, sock, confinement):
     assert w.api(sock, "list_hostfwd")["entries"] == []
     assert len(gate.stderr()) < 16384
     assert gate.stop() == 0
+
+
+def test_no_descriptor_for_the_next_bess_client(rootful_world):
+    """It waits in the queue, and nobody spins for it; with room again it is served."""
+    path = rootful_world.tmp / "bess.sock"
+    gate = rootful_world.start("--target-type=bess", path, wait=False)
+    first = frames.BessClient(path)
+    gate.wait_ready()
+    first.close()
+    w.wait_until(lambda: gate.stderr().count("Waiting for connection") == 2, "the client's end")
+    soft, hard = resource.prlimit(gate.pid, resource.RLIMIT_NOFILE)
+    numbers = sorted(map(int, os.listdir(f"/proc/{gate.pid}/fd")))
+    free = next(n for n in range(len(numbers) + 1) if n not in numbers)
+    resource.prlimit(gate.pid, resource.RLIMIT_NOFILE, (free, hard))
+    second = frames.BessClient(path)
+    probes.assert_idle(gate.pid)
+    resource.prlimit(gate.pid, resource.RLIMIT_NOFILE, (soft, hard))
+    second.resolve_gateway()
+    second.close()
 
 
 def peer_connects(world):

@@ -67,6 +67,16 @@ static int signal_parent(void)
 	return check(syscall(SYS_tgkill, getppid(), getppid(), 0));
 }
 
+static int signal_by_fcntl(void)
+{
+	return check(fcntl(STDIN_FILENO, F_SETOWN, getppid()));
+}
+
+static int make_nonblocking(void)
+{
+	return check(fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK));
+}
+
 static int execute(void)
 {
 	char *const argv[] = { (char *)"true", NULL };
@@ -113,6 +123,8 @@ static const struct {
 	{ "fork", fork_child, ENOSYS },
 	{ "io_uring", setup_io_uring, ENOSYS },
 	{ "signal to another", signal_parent, ENOSYS },
+	{ "signal by fcntl", signal_by_fcntl, ENOSYS },
+	{ "non-blocking", make_nonblocking, 0 },
 	{ "execve", execute, -SIGSYS },
 	{ "prctl", change_process, -SIGSYS },
 	{ "unshare", enter_namespace, -SIGSYS },
