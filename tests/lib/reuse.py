@@ -27,11 +27,13 @@ def holder():
 
 
 def stopped_child(pid):
-    """The child of this process, once it has been stopped."""
+    """The child of this process, once it has been stopped with its pidfd open."""
     with contextlib.suppress(OSError, IndexError):
         child = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
         state = pathlib.Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        return int(child) if state in "Tt" else None
+        fds = pathlib.Path(f"/proc/{child}/fd")
+        if state in "Tt" and any("pidfd" in os.readlink(fd) for fd in fds.iterdir()):
+            return int(child)
     return None
 
 
