@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -194,6 +195,20 @@ static bool resolve_outbounds(const struct input *in, struct settings *set,
 	return true;
 }
 
+/* For callers whose arguments are fixed. */
+static bool resolve_stack(const struct input *in, struct settings *set, struct compat_error *err)
+{
+	const char *word = getenv("GATE4NETNS_TCP");
+
+	(void)in;
+	if (word && strcmp(word, "native") != 0 && strcmp(word, "slirp") != 0)
+		return refuse(err, false,
+			      "GATE4NETNS_TCP must be \"native\" or \"slirp\", not \"%s\"", word);
+	set->native_tcp = word && strcmp(word, "native") == 0;
+	set->offloads = set->native_tcp;
+	return true;
+}
+
 static bool resolve_mac(const struct input *in, struct settings *set, struct compat_error *err)
 {
 	const char *text = in->values->mac;
@@ -231,6 +246,7 @@ bool compat_resolve(const struct compat_values *values, int operand_count, char 
 		resolve_cidr,
 		resolve_outbounds,
 		resolve_mac,
+		resolve_stack,
 	};
 	/* clang-format on */
 	const struct input in = { values, operand_count, operands };

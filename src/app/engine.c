@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "app/keeper.h"
+#include "app/tcp_glue.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -24,6 +25,7 @@
 #include "os/resolvconf.h"
 #include "os/sandbox.h"
 #include "os/seccomp.h"
+#include "os/tap.h"
 
 /* Frames taken from the link before the host's sockets get their turn. */
 #define FRAMES_PER_TURN 64
@@ -38,6 +40,7 @@ struct engine {
 	struct link link;
 	struct gate gate;
 	struct slirp *slirp;
+	struct tcp_glue *tcp; /* NULL: TCP is libslirp's */
 	struct ports *ports;
 	struct api *api;
 	struct unixsock api_sock, bess;
@@ -84,7 +87,9 @@ static void link_readable(uint32_t events, void *data)
 
 	(void)events;
 	for (int i = 0; i < FRAMES_PER_TURN; i++) {
-		ssize_t len = link_receive(&engine->link, engine->frame, sizeof(engine->frame));
+		struct link_info info;
+		ssize_t len =
+			link_receive(&engine->link, engine->frame, sizeof(engine->frame), &info);
 
 		if (len == -EAGAIN)
 			return;
@@ -92,7 +97,7 @@ static void link_readable(uint32_t events, void *data)
 			link_lost(engine, (int)len);
 			return;
 		}
-		gate_input(&engine->gate, engine->frame, (size_t)len);
+		gate_input(&engine->gate, engine->frame, (size_t)len, &info);
 	}
 }
 
@@ -109,7 +114,7 @@ static void bess_connected(uint32_t events, void *data)
 
 	(void)events;
 	(void)loop_set_events(engine->bess_source, 0); /* the next one waits */
-	engine->link = (struct link){ .fd = fd };
+	link_init(&engine->link, fd, false);
 	if (fd < 0 || watch_link(engine) < 0) {
 		/* Out of descriptors or memory: at once again would be for ever. */
 		link_close(&engine->link);
@@ -177,10 +182,17 @@ static int start_stack(struct engine *engine)
 	engine->gate = (struct gate){
 		.plan = &engine->settings->plan,
 		.dns = engine->settings->dns,
+		.mtu = UINT16_MAX, /* a guest may have a larger one than we were told */
 		.pass = to_stack,
 		.data = engine,
 	};
-	return 0;
+	if (!engine->settings->native_tcp)
+		return 0;
+	r = tcp_glue_new(engine->loop, engine->settings, &engine->link, &engine->gate,
+			 &engine->tcp);
+	if (r < 0)
+		log_line("cannot start TCP: %s", strerror(-r));
+	return r;
 }
 
 static int start_api(struct engine *engine, const struct engine_input *input)
@@ -319,7 +331,7 @@ static int start(struct engine *engine, const struct engine_input *input)
 
 static void report_drops(const struct engine *engine)
 {
-	char reasons[256];
+	char reasons[512];
 	uint64_t drops = gate_describe_drops(&engine->gate, reasons, sizeof(reasons));
 
 	if (drops > 0)
@@ -333,8 +345,12 @@ static void finish(struct engine *engine)
 {
 	api_free(engine->api);
 	ports_free(engine->ports);
+	tcp_glue_free(engine->tcp);
 	slirp_stack_free(engine->slirp);
 	loop_free(engine->loop);
+	gate_done(&engine->gate);
+	if (engine->link.vnet_hdr)
+		tap_reset_offloads(engine->link.fd);
 	link_close(&engine->link);
 	keeper_end(&engine->keeper);
 	unixsock_unlink(&engine->api_sock);

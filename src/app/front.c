@@ -89,7 +89,7 @@ static int receive_tap(struct front *front, int sock)
 		return report.error;
 	}
 	log_line("received tapfd=%d", tap.fd);
-	front->engine.link = (struct link){ .fd = tap.fd };
+	link_init(&front->engine.link, tap.fd, report.vnet_hdr);
 	front->engine.has_tap_mac = true;
 	front->engine.tap_mac = report.tap_mac;
 	return 0;
@@ -118,13 +118,13 @@ static int link_from_tapfd(struct front *front)
 {
 	struct tap tap;
 	int fd = front->settings->tapfd;
-	int r = tap_adopt(fd, &tap);
+	int r = tap_adopt(fd, front->settings->offloads, &tap);
 
 	if (r < 0) {
 		log_line("TAPFD %d is not a TAP without packet information: %s", fd, strerror(-r));
 		return r;
 	}
-	front->engine.link = (struct link){ .fd = tap.fd };
+	link_init(&front->engine.link, tap.fd, tap.vnet_hdr);
 	front->engine.has_tap_mac = true;
 	front->engine.tap_mac = tap.mac;
 	return 0;
@@ -153,7 +153,7 @@ static int link_from_bess(struct front *front)
 	}
 	log_line("sent \"tapfd\"=%d (not really TAP) for %s", fd, path);
 	log_line("received tapfd=%d", fd);
-	front->engine.link = (struct link){ .fd = fd };
+	link_init(&front->engine.link, fd, false);
 	return 0;
 }
 

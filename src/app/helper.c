@@ -91,12 +91,14 @@ static int make_tap(const struct helper_order *order, struct tap *ret, const cha
 	*reterr_what = "setns(CLONE_NEWNET)";
 	r = netns_enter(&order->ns);
 	if (r == 0)
-		r = tap_open(settings->tap_name, &tap, reterr_what);
+		r = tap_open(settings->tap_name, settings->offloads, &tap, reterr_what);
 	if (r < 0)
 		return r;
 	if (settings->configure) {
 		r = configure(settings, tap.name, reterr_what);
 		if (r < 0) {
+			if (tap.vnet_hdr)
+				tap_reset_offloads(tap.fd);
 			fd_close(&tap.fd);
 			return r;
 		}
@@ -119,6 +121,7 @@ void helper_main(int sock, const void *data)
 		g_strlcpy(report.what, what, sizeof(report.what));
 	memcpy(report.tap_name, tap.name, sizeof(report.tap_name));
 	report.tap_mac = tap.mac;
+	report.vnet_hdr = tap.vnet_hdr;
 	/* Before the descriptor goes, so that this line is before the one of who receives it. */
 	if (report.error == 0)
 		log_line("sent tapfd=%d for %s", tap.fd, order->settings->tap_name);

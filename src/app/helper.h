@@ -23,6 +23,7 @@ struct helper_report {
 	char what[HELPER_WHAT_MAX]; /* the call or the step that failed */
 	char tap_name[IFNAMSIZ];
 	struct mac tap_mac;
+	bool vnet_hdr; /* os/tap.h */
 };
 
 /* A spawn_fn; @data is a struct helper_order. */

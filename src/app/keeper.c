@@ -25,6 +25,7 @@
 struct birth { /* what the child gets through fork(2) */
 	const struct keeper_order *order;
 	int news_write, life_read;
+	int born_write; /* closed when nothing of the caller's is held any more */
 };
 
 struct news {
@@ -84,9 +85,10 @@ static void keeper_main(const void *data)
 {
 	const struct birth *birth = data;
 	const struct keeper_order *order = birth->order;
-	const int kept[] = { birth->news_write, birth->life_read };
+	const int kept[] = { birth->news_write, birth->life_read, birth->born_write };
 
 	proc_close_inherited(kept, G_N_ELEMENTS(kept));
+	close(birth->born_write);
 	if (sandbox_drop_capabilities() == 0 &&
 	    (!order->seccomp || seccomp_confine(SECCOMP_KEEPER) == 0))
 		keep(birth);
@@ -95,33 +97,57 @@ static void keeper_main(const void *data)
 		unixsock_unlink(&order->sockets[i]);
 }
 
+static int open_pipe(int *ret_read, int *ret_write, int flags)
+{
+	int ends[2];
+
+	if (pipe2(ends, flags | O_CLOEXEC) < 0)
+		return -errno;
+	*ret_read = ends[0];
+	*ret_write = ends[1];
+	return 0;
+}
+
+/* Wait until the child has let go of what it was born with, so that no caller finds it holding that
+ * after the ready byte.
+ */
+static void wait_for_birth(int born_read)
+{
+	char byte;
+
+	while (read(born_read, &byte, 1) < 0 && errno == EINTR)
+		;
+}
+
 int keeper_start(const struct keeper_order *order, struct keeper *ret)
 {
+	autofd int news_read = -EBADF, news_write = -EBADF, life_read = -EBADF;
+	autofd int life_write = -EBADF, born_read = -EBADF, born_write = -EBADF;
 	struct birth birth = { .order = order };
-	int news[2], life[2];
 	pid_t pid;
+	int r;
 
 	/* O_DIRECT: a pipe of packets, one write(2) is one read(2) (pipe(2)). */
-	if (pipe2(news, O_DIRECT | O_CLOEXEC | O_NONBLOCK) < 0)
-		return -errno;
-	if (pipe2(life, O_CLOEXEC) < 0) {
-		int error = -errno;
-
-		fd_close(&news[0]);
-		fd_close(&news[1]);
-		return error;
-	}
-	birth.news_write = news[1];
-	birth.life_read = life[0];
+	r = open_pipe(&news_read, &news_write, O_DIRECT | O_NONBLOCK);
+	if (r == 0)
+		r = open_pipe(&life_read, &life_write, 0);
+	if (r == 0)
+		r = open_pipe(&born_read, &born_write, 0);
+	if (r < 0)
+		return r;
+	birth.news_write = news_write;
+	birth.life_read = life_read;
+	birth.born_write = born_write;
 	pid = spawn_detached(keeper_main, &birth);
-	fd_close(&news[1]);
-	fd_close(&life[0]);
-	if (pid < 0) {
-		fd_close(&news[0]);
-		fd_close(&life[1]);
+	if (pid < 0)
 		return pid;
-	}
-	*ret = (struct keeper){ .pid = pid, .news_fd = news[0], .life_fd = life[1] };
+	fd_close(&born_write);
+	wait_for_birth(born_read);
+	*ret = (struct keeper){
+		.pid = pid,
+		.news_fd = fd_steal(&news_read),
+		.life_fd = fd_steal(&life_write),
+	};
 	return 0;
 }
 

@@ -30,6 +30,9 @@ struct loop {
 	GQueue removed;		   /* released at the end of the turn */
 	struct loop_timer *timers; /* soonest first */
 	struct loop_guest_set guest;
+	void (*turn_end)(void *data);
+	void *turn_end_data;
+	bool again;
 	GArray *polled; /* struct pollfd; slot 0 is epoll_fd */
 	int64_t now_ms;
 	bool stopped;
@@ -164,6 +167,17 @@ static void run_timers(struct loop *loop)
 	}
 }
 
+void loop_set_turn_end(struct loop *loop, void (*fn)(void *data), void *data)
+{
+	loop->turn_end = fn;
+	loop->turn_end_data = data;
+}
+
+void loop_again(struct loop *loop)
+{
+	loop->again = true;
+}
+
 void loop_set_guest(struct loop *loop, const struct loop_guest_set *set)
 {
 	loop->guest = *set;
@@ -193,6 +207,8 @@ static uint32_t timer_timeout(const struct loop *loop)
 {
 	int64_t left;
 
+	if (loop->again)
+		return 0;
 	if (!loop->timers)
 		return UINT32_MAX;
 	left = loop->timers->at_ms - clock_now_ms();
@@ -233,6 +249,7 @@ int loop_run(struct loop *loop)
 		if (count < 0 && count != -EINTR)
 			return count;
 		loop->now_ms = clock_now_ms();
+		loop->again = false;
 		if (loop->guest.serve)
 			loop->guest.serve(loop->guest.data);
 		run_timers(loop);
@@ -242,7 +259,10 @@ int loop_run(struct loop *loop)
 			if (source->fd >= 0)
 				source->fn(events[i].events, source->data);
 		}
+		if (loop->turn_end && !loop->stopped)
+			loop->turn_end(loop->turn_end_data);
 		release_removed(loop);
 	}
+	loop->stopped = false;
 	return loop->status;
 }

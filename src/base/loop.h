@@ -24,7 +24,9 @@ void loop_free(struct loop *loop); /* NULL is a no-op; sources left are released
 /* Run turns until loop_stop(). Returns the status that loop_stop() was given, or -errno. */
 int loop_run(struct loop *loop);
 
-/* End loop_run() after the running callback; the first status given counts. */
+/* End loop_run() after the running callback, or the next one if none runs; the first status given
+ * counts. It may be run again afterwards.
+ */
 void loop_stop(struct loop *loop, int status);
 
 /* The time of this turn, in milliseconds of base/clock.h. */
@@ -51,6 +53,12 @@ struct loop_timer {
 
 void loop_timer_arm(struct loop *loop, struct loop_timer *timer, int64_t at_ms);
 void loop_timer_disarm(struct loop *loop, struct loop_timer *timer);
+
+/* One function that runs at the end of each turn, for work that is better done once for all that
+ * happened in it. loop_again() makes the next turn not wait.
+ */
+void loop_set_turn_end(struct loop *loop, void (*fn)(void *data), void *data);
+void loop_again(struct loop *loop);
 
 /* A library that owns a changing set of descriptors and wants a poll(2) for them every turn.
  * There is room for one. loop_guest_add() may be called inside fill() only, and gives an index

@@ -1,10 +1,98 @@
+/* The second half of this file is there for libslirp: most of the holes that it has had are
+ * reached by frames that no guest in its right mind sends, or by services that nobody has asked
+ * for. Such frames end here, or are changed to what is harmless, whatever libslirp the host has:
+ *
+ *   urgent data (CVE-2026-9539)          the flag is cleared, the data stay in line
+ *   fragments (CVE-2019-14378, -15890,   put together in net/defrag.c; libslirp 4.7.0 still
+ *     CVE-2020-1983)                     dies in ip_reass() of some that overlap
+ *   TFTP, DHCPv6 (CVE-2021-3592..3595,   dropped: nothing is served by them
+ *     CVE-2026-95508)
+ *   queueing by type of service          "low delay" is cleared
+ *     (CVE-2026-120831)
+ *   NC-SI, malformed ARP, lengths that   wire/frame.c
+ *     lie (CVE-2020-29129, -29130, -10756, CVE-2026-120830)
+ *
+ * libslirp knows nothing of a link with offloads either: it gets whole checksums, and no more
+ * than the MTU at once but for what was fragments.
+ */
 #include "net/gate.h"
 
+#include <assert.h>
+#include <glib.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/checksum.h"
+
+#define IP4_TOS 1 /* offsets in the IPv4 header */
+#define IP4_CHECKSUM 10
+
+#define TOS_LOW_DELAY 0x10 /* RFC 1349; the IPv6 traffic class has the same bits */
+
+#define TCP_FLAGS 12 /* offsets in the TCP header: header length and flags */
+#define TCP_CHECKSUM 16
+#define TCP_URGENT 18
+#define TCP_FLAG_URG 0x20
+
+#define UDP_CHECKSUM 6
+
+#define PORT_DHCP 67
+#define PORT_TFTP 69
+#define PORT_DHCP6 547
+
 #define PREFIX6_LEN 8 /* bytes of a /64 */
+
+static const char *const drop_names[] = {
+	[GATE_OK] = "ok",
+	[GATE_SOURCE] = "from a foreign address",
+	[GATE_NOWHERE] = "to nowhere",
+	[GATE_LARGE] = "large segment",
+	[GATE_OVER_MTU] = "over the MTU",
+	[GATE_FRAGMENT] = "fragment",
+	[GATE_TFTP] = "TFTP",
+	[GATE_DHCP6] = "DHCPv6",
+	[GATE_CHECKSUM] = "misplaced checksum",
+};
+static_assert(sizeof(drop_names) / sizeof(drop_names[0]) == GATE_DROPS, "a name per reason");
+
+const char *gate_drop_name(enum gate_drop drop)
+{
+	return drop_names[drop];
+}
+
+static uint16_t get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+/* The destination port of UDP, or 0, which is no port. */
+static uint16_t udp_port(const uint8_t *bytes, const struct frame *frame)
+{
+	if (frame->proto != IPPROTO_UDP || frame->transport == 0)
+		return 0;
+	return get16(bytes + frame->transport + 2);
+}
+
+/* A guest may have no address yet; other than for asking for one it has to use one of its network.
+ * For IPv6 it makes its own: link-local ones, and those of the prefix that it is told.
+ */
+static bool source_is_fine(const struct gate *gate, const uint8_t *bytes, const struct frame *frame)
+{
+	const struct addrplan *plan = gate->plan;
+	const struct ip *src = &frame->src;
+
+	if (frame->kind == FRAME_ARP)
+		return true;
+	if (frame->kind == FRAME_IP6)
+		return ip_is_any(src) || (src->v6.b[0] == 0xfe && (src->v6.b[1] & 0xc0) == 0x80) ||
+		       memcmp(src->v6.b, plan->prefix6.b, PREFIX6_LEN) == 0;
+	if (ip_is_any(src))
+		return udp_port(bytes, frame) == PORT_DHCP;
+	return ip4_in_net(&src->v4, &plan->net) && !ip4_equal(&src->v4, &plan->gateway) &&
+	       !ip4_equal(&src->v4, &plan->dns);
+}
 
 static bool leads_somewhere4(const struct gate *gate, const struct ip4 *dst)
 {
@@ -30,41 +118,233 @@ static bool leads_somewhere6(const struct gate *gate, const struct ip6 *dst)
 }
 
 /* Whether a destination is one that we answer for, or one beyond the guest's network. */
-static bool leads_somewhere(const struct gate *gate, const struct ip *dst)
+static bool leads_somewhere(const struct gate *gate, const struct frame *frame)
 {
-	if (dst->family == IP_V6)
-		return leads_somewhere6(gate, &dst->v6);
-	return leads_somewhere4(gate, &dst->v4);
+	if (frame->kind == FRAME_ARP)
+		return true;
+	if (frame->kind == FRAME_IP6)
+		return leads_somewhere6(gate, &frame->dst.v6);
+	return leads_somewhere4(gate, &frame->dst.v4);
 }
 
-void gate_input(struct gate *gate, const uint8_t *bytes, size_t len)
+static enum gate_drop check_addresses(const struct gate *gate, const uint8_t *bytes,
+				      const struct frame *frame)
+{
+	if (!source_is_fine(gate, bytes, frame))
+		return GATE_SOURCE;
+	return leads_somewhere(gate, frame) ? GATE_OK : GATE_NOWHERE;
+}
+
+/* libslirp serves both of itself, unasked: TFTP at the gateway's addresses, DHCPv6 everywhere. */
+static enum gate_drop check_service(const struct gate *gate, const uint8_t *bytes,
+				    const struct frame *frame)
+{
+	const struct addrplan *plan = gate->plan;
+	const uint16_t port = udp_port(bytes, frame);
+
+	if (port == PORT_DHCP6 && frame->kind == FRAME_IP6)
+		return GATE_DHCP6;
+	if (port != PORT_TFTP)
+		return GATE_OK;
+	if (frame->kind == FRAME_IP4)
+		return ip4_equal(&frame->dst.v4, &plan->gateway) ? GATE_TFTP : GATE_OK;
+	return memcmp(frame->dst.v6.b, plan->gateway6.b, 16) == 0 ? GATE_TFTP : GATE_OK;
+}
+
+/* What the sender's kernel has left to us. Only the field that is the packet's own checksum is
+ * written: another one could make a lie of a header that has been checked.
+ */
+static enum gate_drop complete_checksum(uint8_t *bytes, const struct frame *frame,
+					const struct link_info *info)
+{
+	const size_t offset = frame->proto == IPPROTO_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
+	uint8_t *transport = bytes + frame->transport;
+	uint16_t sum;
+
+	if (!info->checksum_partial)
+		return GATE_OK;
+	if (frame->transport == 0 || (frame->proto != IPPROTO_TCP && frame->proto != IPPROTO_UDP))
+		return GATE_CHECKSUM;
+	if ((size_t)info->csum_start + info->csum_offset + sizeof(sum) > frame->len)
+		return GATE_CHECKSUM;
+	if (info->csum_start != frame->transport || info->csum_offset != offset)
+		return GATE_CHECKSUM;
+	sum = (uint16_t)~checksum_fold(checksum_add(0, transport, frame->transport_len));
+	if (sum == 0 && frame->proto == IPPROTO_UDP)
+		sum = 0xffff; /* 0 says that there is none */
+	memcpy(transport + offset, &sum, sizeof(sum));
+	return GATE_OK;
+}
+
+/* Change the two bytes at @at, and the checksum that covers them (RFC 1624, equation 3). */
+static void replace(uint8_t *at, const uint8_t new[2], uint8_t *checksum)
+{
+	uint16_t sum, was, is;
+
+	memcpy(&sum, checksum, sizeof(sum));
+	memcpy(&was, at, sizeof(was));
+	memcpy(&is, new, sizeof(is));
+	sum = (uint16_t)~checksum_fold((uint64_t)(uint16_t)~sum + (uint16_t)~was + is);
+	memcpy(checksum, &sum, sizeof(sum));
+	memcpy(at, new, sizeof(is));
+}
+
+/* The bit is the host's business in no case: libslirp does not pass it on. */
+static void clear_low_delay(uint8_t *packet, const struct frame *frame)
+{
+	const uint8_t plain[] = { packet[0], packet[IP4_TOS] & (uint8_t)~TOS_LOW_DELAY };
+
+	if (frame->kind == FRAME_IP4 && packet[IP4_TOS] != plain[1])
+		replace(packet, plain, packet + IP4_CHECKSUM);
+	if (frame->kind == FRAME_IP6)
+		packet[0] &= (uint8_t) ~(TOS_LOW_DELAY >> 4);
+}
+
+static void clear_urgent(struct gate *gate, uint8_t *tcp)
+{
+	static const uint8_t no_pointer[2];
+	const uint8_t plain[] = { tcp[TCP_FLAGS], tcp[TCP_FLAGS + 1] & (uint8_t)~TCP_FLAG_URG };
+
+	if (plain[1] == tcp[TCP_FLAGS + 1])
+		return;
+	gate->urgent_cleared++;
+	replace(tcp + TCP_FLAGS, plain, tcp + TCP_CHECKSUM);
+	replace(tcp + TCP_URGENT, no_pointer, tcp + TCP_CHECKSUM);
+}
+
+/* What comes in one piece, and not in more than a link of this MTU has. */
+static enum gate_drop check_size(const struct gate *gate, const struct frame *frame,
+				 const struct link_info *info)
+{
+	if (info->gso_size != 0 || info->gso_type != 0)
+		return GATE_LARGE;
+	return frame->len > FRAME_ETHER_HEADER + (size_t)gate->mtu ? GATE_OVER_MTU : GATE_OK;
+}
+
+/* Make of a frame one for libslirp. */
+static enum gate_drop scrub(struct gate *gate, uint8_t *bytes, const struct frame *frame,
+			    const struct link_info *info)
+{
+	enum gate_drop drop = check_service(gate, bytes, frame);
+
+	if (drop == GATE_OK)
+		drop = complete_checksum(bytes, frame, info);
+	if (drop != GATE_OK)
+		return drop;
+	clear_low_delay(bytes + FRAME_ETHER_HEADER, frame);
+	if (frame->proto == IPPROTO_TCP)
+		clear_urgent(gate, bytes + frame->transport);
+	return GATE_OK;
+}
+
+/* Behind the checks that each frame has to pass: to whom it goes. */
+static enum gate_drop deliver(struct gate *gate, uint8_t *bytes, const struct frame *frame,
+			      const struct link_info *info, bool was_fragments)
+{
+	enum gate_drop drop = GATE_OK;
+
+	if (gate->tcp && frame->proto == IPPROTO_TCP &&
+	    gate->tcp(bytes, frame->len, frame, info, gate->tcp_data)) {
+		gate->taken++;
+		return GATE_OK;
+	}
+	if (!was_fragments)
+		drop = check_size(gate, frame, info);
+	if (drop == GATE_OK)
+		drop = scrub(gate, bytes, frame, info);
+	if (drop == GATE_OK) {
+		gate->passed++;
+		gate->pass(bytes, frame->len, gate->data);
+	}
+	return drop;
+}
+
+/* The kernel completes checksums before it makes fragments, and makes none of large segments. IPv6
+ * ones are not put together: libslirp has never taken them.
+ */
+static enum gate_drop join_fragments(struct gate *gate, const uint8_t *bytes,
+				     const struct frame *frame, const struct link_info *info)
+{
+	static const struct link_info none;
+	g_autofree uint8_t *whole = NULL;
+	enum gate_drop drop = check_size(gate, frame, info);
+	struct frame joined;
+	enum frame_fault fault;
+	ssize_t len;
+
+	if (drop != GATE_OK)
+		return drop;
+	if (info->checksum_partial)
+		return GATE_CHECKSUM;
+	if (frame->kind != FRAME_IP4)
+		return GATE_FRAGMENT;
+	len = defrag_input(&gate->defrag, bytes, frame, &whole);
+	if (len < 0)
+		return GATE_FRAGMENT;
+	if (len == 0) {
+		gate->held++;
+		return GATE_OK;
+	}
+	fault = frame_parse(whole, (size_t)len, &joined);
+	if (fault != FRAME_OK) {
+		gate->faults[fault]++;
+		return GATE_OK;
+	}
+	return deliver(gate, whole, &joined, &none, true);
+}
+
+void gate_input(struct gate *gate, uint8_t *bytes, size_t len, const struct link_info *info)
 {
 	struct frame frame;
 	enum frame_fault fault = frame_parse(bytes, len, &frame);
+	enum gate_drop drop;
 
 	if (fault != FRAME_OK) {
 		gate->faults[fault]++;
 		return;
 	}
-	if (frame.kind != FRAME_ARP && !leads_somewhere(gate, &frame.dst)) {
-		gate->nowhere++;
-		return;
-	}
-	gate->passed++;
-	gate->pass(bytes, frame.len, gate->data);
+	drop = check_addresses(gate, bytes, &frame);
+	if (drop == GATE_OK && frame.fragment)
+		drop = join_fragments(gate, bytes, &frame, info);
+	else if (drop == GATE_OK)
+		drop = deliver(gate, bytes, &frame, info, false);
+	if (drop != GATE_OK)
+		gate->drops[drop]++;
+}
+
+void gate_done(struct gate *gate)
+{
+	defrag_done(&gate->defrag);
+}
+
+/* Add what was counted for one reason; *used is how much of @text is in use, or would be. */
+static void describe(char *text, size_t size, size_t *used, uint64_t count, const char *reason)
+{
+	const size_t at = *used < size ? *used : size;
+	int len = 0;
+
+	if (count != 0)
+		len = snprintf(text + at, size - at, "%s%" PRIu64 " %s", *used > 0 ? ", " : "",
+			       count, reason);
+	*used += len > 0 ? (size_t)len : 0;
 }
 
 uint64_t gate_describe_drops(const struct gate *gate, char *text, size_t size)
 {
-	uint64_t total = gate->nowhere;
-	int used = snprintf(text, size, "%" PRIu64 " to nowhere", gate->nowhere);
+	uint64_t total = 0;
+	size_t used = 0;
 
+	if (size > 0)
+		text[0] = '\0';
+	for (int drop = GATE_OK + 1; drop < GATE_DROPS; drop++) {
+		total += gate->drops[drop];
+		describe(text, size, &used, gate->drops[drop],
+			 gate_drop_name((enum gate_drop)drop));
+	}
 	for (int fault = FRAME_OK + 1; fault < FRAME_FAULTS; fault++) {
 		total += gate->faults[fault];
-		if (gate->faults[fault] == 0 || used < 0 || (size_t)used >= size)
-			continue;
-		used += snprintf(text + used, size - (size_t)used, ", %" PRIu64 " %s",
-				 gate->faults[fault], frame_fault_name((enum frame_fault)fault));
+		describe(text, size, &used, gate->faults[fault],
+			 frame_fault_name((enum frame_fault)fault));
 	}
 	return total;
 }

@@ -1,9 +1,11 @@
 /* net/gate.h - the first to see a frame from the guest, and the only way further in.
  *
- * A frame passes to the stack only if every length in it is true and it is for somebody who
- * may be reached: an address of the guest's own network other than the gateway, the DNS
- * address and broadcast leads nowhere, and must not be looked for on the host's network.
- * What does not pass is dropped and counted by reason.
+ * A frame passes only if every length in it is true, it comes from an address that is the guest's
+ * to use, and it is for somebody who may be reached: an address of the guest's own network other
+ * than the gateway, the DNS address and broadcast leads nowhere, and must not be looked for on
+ * the host's network. TCP is then offered to a stack of its own, as it is. What goes to libslirp
+ * is only what libslirp is needed for, no fragments, in the form in which its bugs cannot be reached: see
+ * gate.c. What does not pass is dropped and counted by reason.
  */
 #ifndef NET_GATE_H
 #define NET_GATE_H
@@ -13,22 +15,58 @@
 #include <stdint.h>
 
 #include "net/addrplan.h"
+#include "net/defrag.h"
+#include "net/link.h"
 #include "wire/frame.h"
+
+/* Why a frame that is one does not pass. GATE_OK is 0. */
+enum gate_drop {
+	GATE_OK,
+	GATE_SOURCE,   /* from an address that is not the guest's */
+	GATE_NOWHERE,  /* to an address that leads nowhere */
+	GATE_LARGE,    /* a segment for the link to cut (GSO), and not for the TCP hook */
+	GATE_OVER_MTU, /* longer than the MTU */
+	GATE_FRAGMENT, /* of IPv6, or one that is not the next of its packet (net/defrag.h) */
+	GATE_TFTP,
+	GATE_DHCP6,
+	GATE_CHECKSUM, /* a partial checksum at a place where none is */
+	GATE_DROPS
+};
 
 /* The stack behind the gate: takes a frame, keeps no pointer to it. */
 typedef void gate_pass_fn(const uint8_t *frame, size_t len, void *data);
 
+/* A stack for TCP: @frame is TCP of either family, whole, @len bytes without padding, its checksum
+ * not looked at. False: it does not want it, and has not changed it.
+ */
+typedef bool gate_tcp_fn(uint8_t *frame, size_t len, const struct frame *parsed,
+			 const struct link_info *info, void *data);
+
 struct gate {
 	const struct addrplan *plan; /* borrowed */
 	bool dns;		     /* the DNS address is served */
+	unsigned mtu;
 	gate_pass_fn *pass;
-	void *data;
-	uint64_t passed;	       /* frames */
+	void *data;	  /* of pass */
+	gate_tcp_fn *tcp; /* NULL: TCP goes where the rest goes */
+	void *tcp_data;
+	uint64_t passed;	       /* frames that went to pass */
+	uint64_t taken;		       /* frames that tcp took */
 	uint64_t faults[FRAME_FAULTS]; /* frames dropped, by what was wrong with them */
-	uint64_t nowhere;	       /* frames dropped: an address that leads nowhere */
+	uint64_t drops[GATE_DROPS];    /* frames dropped, by where they were not to go */
+	uint64_t held;		       /* fragments kept for the packet that they are part of */
+	uint64_t urgent_cleared;       /* frames passed as if they had no urgent data */
+	struct defrag defrag;
 };
 
-void gate_input(struct gate *gate, const uint8_t *frame, size_t len);
+/* @frame is changed: see gate.c. */
+void gate_input(struct gate *gate, uint8_t *frame, size_t len, const struct link_info *info);
+
+/* Frees what is held. */
+void gate_done(struct gate *gate);
+
+/* A short name for a log line or a counter. */
+const char *gate_drop_name(enum gate_drop drop);
 
 /* The number of frames dropped, and a line of the reasons in @text (cut at @size). */
 uint64_t gate_describe_drops(const struct gate *gate, char *text, size_t size);

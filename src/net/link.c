@@ -1,26 +1,104 @@
 #include "net/link.h"
 
+#include <linux/virtio_net.h>
+#include <sys/uio.h>
+
 #include "base/fd.h"
 
-/* #syscalls:engine read write */
-ssize_t link_receive(struct link *link, uint8_t *buffer, size_t size)
+void link_init(struct link *link, int fd, bool vnet_hdr)
 {
+	*link = (struct link){ .fd = fd, .vnet_hdr = vnet_hdr };
+}
+
+static struct link_info read_header(const struct virtio_net_hdr *header)
+{
+	struct link_info info = {
+		.checksum_partial = header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.checksum_valid = header->flags &
+				  (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID),
+	};
+
+	if (info.checksum_partial) {
+		info.csum_start = header->csum_start;
+		info.csum_offset = header->csum_offset;
+	}
+	if (header->gso_type != VIRTIO_NET_HDR_GSO_NONE) {
+		info.gso_size = header->gso_size;
+		info.gso_type = header->gso_type;
+	}
+	return info;
+}
+
+/* #syscalls:engine readv writev */
+ssize_t link_receive(struct link *link, uint8_t *buffer, size_t size, struct link_info *ret)
+{
+	struct virtio_net_hdr header = { 0 };
+	const size_t header_len = link->vnet_hdr ? sizeof(header) : 0;
+	const struct iovec parts[] = { { &header, header_len }, { buffer, size } };
 	ssize_t got;
 
 	do
-		got = read(link->fd, buffer, size);
+		got = readv(link->fd, parts, 2);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
-	return got == 0 ? -EPIPE : got;
+	if (got == 0)
+		return -EPIPE;
+	*ret = read_header(&header);
+	return (size_t)got < header_len ? 0 : got - (ssize_t)header_len;
+}
+
+static bool send_parts(struct link *link, const struct iovec *parts, int count)
+{
+	if (writev(link->fd, parts, count) < 0) {
+		link->send_drops++;
+		return false;
+	}
+	link->sent++;
+	return true;
 }
 
 void link_send(struct link *link, const uint8_t *frame, size_t len)
 {
-	if (write(link->fd, frame, len) < 0)
-		link->send_drops++;
-	else
-		link->sent++;
+	(void)link_send_segment(link, frame, len, NULL, 0, NULL);
+}
+
+/* A segment that is not larger than one piece is no large segment: kernels differ in what they
+ * make of one that says so.
+ */
+static struct virtio_net_hdr write_header(const struct link_offload *offload, size_t header_len,
+					  size_t len)
+{
+	struct virtio_net_hdr header = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.hdr_len = (uint16_t)header_len,
+		.csum_start = offload->csum_start,
+		.csum_offset = offload->csum_offset,
+	};
+
+	if (offload->gso_size != 0 && len > offload->gso_size) {
+		header.gso_size = offload->gso_size;
+		header.gso_type = offload->v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+	}
+	return header;
+}
+
+bool link_send_segment(struct link *link, const uint8_t *headers, size_t header_len,
+		       const uint8_t *payload, size_t len, const struct link_offload *offload)
+{
+	struct virtio_net_hdr header = { 0 };
+	/* writev(2) takes what is to be written as not const, and leaves it alone. */
+	const struct iovec parts[] = {
+		{ &header, sizeof(header) },
+		{ (void *)(uintptr_t)headers, header_len },
+		{ (void *)(uintptr_t)payload, len },
+	};
+
+	if (!link->vnet_hdr)
+		return send_parts(link, parts + 1, 2);
+	if (offload)
+		header = write_header(offload, header_len, len);
+	return send_parts(link, parts, 3);
 }
 
 void link_close(struct link *link)

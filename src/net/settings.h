@@ -32,10 +32,13 @@ struct settings {
 
 	bool configure; /* bring the interface up with an address and a route */
 	unsigned mtu;
+	bool offloads; /* large segments and partial checksums, where the TAP can do them */
 	bool has_mac;
 	struct mac mac;
 	struct addrplan plan;
 	bool ipv6;
+
+	bool native_tcp; /* TCP by net/tcp.h; else by libslirp */
 
 	bool host_loopback;		/* the gateway address leads to the host's 127.0.0.1 */
 	bool dns;			/* the DNS address leads to the host's resolver */

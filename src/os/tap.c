@@ -1,6 +1,8 @@
 #include "os/tap.h"
 
+#include <endian.h>
 #include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -17,21 +19,64 @@ static int read_mac(int fd, struct mac *ret)
 	return 0;
 }
 
-int tap_open(const char *name, struct tap *ret, const char **reterr_what)
+/* A new device has what is asked for here. A persistent one has what its last owner left. */
+static int set_header(int fd)
+{
+	int size = sizeof(struct virtio_net_hdr);
+	int little_endian = BYTE_ORDER == LITTLE_ENDIAN;
+
+	if (ioctl(fd, TUNSETVNETHDRSZ, &size) < 0 || ioctl(fd, TUNSETVNETLE, &little_endian) < 0)
+		return -errno;
+	return 0;
+}
+
+static int set_offloads(int fd)
+{
+	const unsigned long offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+
+	if (ioctl(fd, TUNSETOFFLOAD, offloads | TUN_F_TSO_ECN) < 0 &&
+	    ioctl(fd, TUNSETOFFLOAD, offloads) < 0)
+		return -errno;
+	return 0;
+}
+
+/* #syscalls:engine ioctl
+ *
+ * A device that cannot do this has no offloads to switch off.
+ */
+void tap_reset_offloads(int fd)
+{
+	(void)ioctl(fd, TUNSETOFFLOAD, 0UL);
+}
+
+/* The flags of TUNSETIFF are those of the one who attaches, whatever the last owner's were; the
+ * offloads are the device's own, so a plain owner has to reset what one that was killed has left.
+ */
+static int attach(const char *name, bool vnet_hdr, struct tap *ret, const char **reterr_what)
 {
 	autofd int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
-	struct tap tap = { .fd = -EBADF };
-	int r;
+	struct tap tap = { .fd = -EBADF, .vnet_hdr = vnet_hdr };
+	int r = 0;
 
 	*reterr_what = "open(\"/dev/net/tun\")";
 	if (fd < 0)
 		return -errno;
 	*reterr_what = "ioctl(TUNSETIFF)";
+	if (vnet_hdr)
+		ifr.ifr_flags |= IFF_VNET_HDR;
 	memcpy(ifr.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
 		return -errno;
 	memcpy(tap.name, ifr.ifr_name, sizeof(tap.name));
+	*reterr_what = "ioctl(TUNSETOFFLOAD)";
+	tap_reset_offloads(fd);
+	if (vnet_hdr)
+		r = set_header(fd);
+	if (vnet_hdr && r == 0)
+		r = set_offloads(fd);
+	if (r < 0)
+		return r;
 	*reterr_what = "ioctl(SIOCGIFHWADDR)";
 	r = read_mac(fd, &tap.mac);
 	if (r < 0)
@@ -41,7 +86,15 @@ int tap_open(const char *name, struct tap *ret, const char **reterr_what)
 	return 0;
 }
 
-int tap_adopt(int fd, struct tap *ret)
+int tap_open(const char *name, bool offloads, struct tap *ret, const char **reterr_what)
+{
+	/* Whatever it is that fails: with a plain device it works, or fails for the better reason. */
+	if (offloads && attach(name, true, ret, reterr_what) == 0)
+		return 0;
+	return attach(name, false, ret, reterr_what);
+}
+
+int tap_adopt(int fd, bool offloads, struct tap *ret)
 {
 	struct ifreq ifr = { 0 };
 	struct tap tap = { .fd = fd };
@@ -49,16 +102,21 @@ int tap_adopt(int fd, struct tap *ret)
 
 	if (ioctl(fd, TUNGETIFF, &ifr) < 0)
 		return -errno;
-	if ((ifr.ifr_flags & (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)) != (IFF_TAP | IFF_NO_PI))
+	if ((ifr.ifr_flags & (IFF_TAP | IFF_NO_PI)) != (IFF_TAP | IFF_NO_PI))
 		return -EINVAL;
+	tap.vnet_hdr = ifr.ifr_flags & IFF_VNET_HDR;
 	memcpy(tap.name, ifr.ifr_name, sizeof(tap.name));
 	r = read_mac(fd, &tap.mac);
 	if (r == 0)
 		r = fd_set_nonblock(fd);
+	if (r == 0 && tap.vnet_hdr)
+		r = set_header(fd);
 	if (r < 0)
 		return r;
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return -errno;
+	if (!tap.vnet_hdr || !offloads || set_offloads(fd) < 0)
+		tap_reset_offloads(fd);
 	*ret = tap;
 	return 0;
 }

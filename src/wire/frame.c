@@ -38,10 +38,15 @@ static uint16_t get16(const uint8_t *p)
 	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
-static enum frame_fault parse_transport(uint8_t proto, const uint8_t *p, size_t len)
+/* What is left of the packet, @len bytes, is the transport header and its payload. */
+static enum frame_fault parse_transport(uint8_t proto, const uint8_t *p, size_t len,
+					struct frame *frame)
 {
 	size_t header;
 
+	frame->proto = proto;
+	frame->transport = frame->len - len;
+	frame->transport_len = len;
 	switch (proto) {
 	case IPPROTO_TCP:
 		if (len < TCP_HEADER_MIN)
@@ -100,7 +105,7 @@ static enum frame_fault parse_ip4(const uint8_t *p, size_t len, struct frame *fr
 	memcpy(frame->dst.v4.b, p + 16, 4);
 	if (frame->fragment)
 		return FRAME_OK;
-	return parse_transport(frame->proto, p + header, total - header);
+	return parse_transport(frame->proto, p + header, total - header, frame);
 }
 
 /* Walk the extension headers (RFC 8200 section 4) to the payload. */
@@ -130,8 +135,7 @@ static enum frame_fault parse_ip6_payload(uint8_t next, const uint8_t *p, size_t
 			frame->fragment = true;
 			return FRAME_OK;
 		default:
-			frame->proto = next;
-			return parse_transport(next, p, len);
+			return parse_transport(next, p, len, frame);
 		}
 	}
 	return FRAME_BAD_IP_HEADER;

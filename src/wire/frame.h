@@ -37,6 +37,10 @@ struct frame {
 	uint8_t proto; /* IP protocol of the payload; IPv6: of the first non-extension header */
 	bool fragment; /* IP only: part of a larger packet */
 	struct ip src, dst; /* IP: of the header; ARP: sender and target */
+	/* Unfragmented IP only, else 0: offset in the frame of what @proto names, and the bytes from
+	 * there to the end of the packet (to @len).
+	 */
+	size_t transport, transport_len;
 };
 
 /* *ret is set only for FRAME_OK. */

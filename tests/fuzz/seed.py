@@ -11,9 +11,11 @@ import sys
 ETHER = b"\x52\x55\x0a\x00\x02\x02\x02\x00\x00\x00\x00\x01"
 
 
-def ip4(proto, payload, dst="192.0.2.2", fragment=0):
-    head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(payload), 1, fragment, 64, proto, 0)
-    return ETHER + b"\x08\x00" + head + bytes([10, 0, 2, 100]) + bytes(map(int, dst.split("."))) + payload
+def ip4(proto, payload, dst="192.0.2.2", fragment=0, options=b""):
+    size = 20 + len(options)
+    head = struct.pack(">BBHHHBBH", 0x40 | size // 4, 0, size + len(payload), 1, fragment, 64, proto, 0)
+    addresses = bytes([10, 0, 2, 100]) + bytes(map(int, dst.split(".")))
+    return ETHER + b"\x08\x00" + head + addresses + options + payload
 
 
 def ip6(proto, payload):
@@ -21,8 +23,14 @@ def ip6(proto, payload):
     return ETHER + b"\x86\xdd" + head + b"\xfd" + bytes(14) + b"\x64" + b"\x20\x01\x0d\xb8" + bytes(11) + b"\x02" + payload
 
 
+def tcp(flags, options=b"", payload=b""):
+    offset = (20 + len(options)) << 2
+    return struct.pack(">HHIIBBHHH", 4000, 80, 1, 2, offset, flags, 0xffff, 0, 0) + options + payload
+
+
 UDP = struct.pack(">HHHH", 4000, 53, 12, 0) + b"data"
 TCP = struct.pack(">HHIIBBHHH", 4000, 80, 1, 0, 0x50, 2, 0xffff, 0, 0)
+URGENT = struct.pack(">HHIIBBHHH", 4000, 80, 1, 1, 0x50, 0x38, 0xffff, 0, 4) + b"data"
 FRAMES = {
     "arp": ETHER + b"\x08\x06\x00\x01\x08\x00\x06\x04\x00\x01" + bytes(20),
     "udp4": ip4(17, UDP), "udp4-nowhere": ip4(17, UDP, "10.0.2.77"), "tcp4": ip4(6, TCP),
@@ -30,7 +38,35 @@ FRAMES = {
     "udp6": ip6(17, UDP), "tcp6": ip6(6, TCP), "icmp6": ip6(58, b"\x85\x00\x00\x00\x00\x00\x00\x00"),
     "hop-by-hop6": ip6(0, b"\x3a\x00\x05\x02\x00\x00\x01\x00" + b"\x8f\x00\x00\x00\x00\x00\x00\x00"),
     "fragment6": ip6(44, b"\x11\x00\x00\x01\x00\x00\x00\x01" + UDP), "ncsi": ETHER + b"\x88\xf8" + bytes(20),
+    "tftp4": ip4(17, struct.pack(">HHHH", 4000, 69, 12, 0) + b"data", "10.0.2.2"), "urgent6": ip6(6, URGENT),
+    "dhcp6": ip6(17, struct.pack(">HHHH", 546, 547, 12, 0) + b"data"),
     "short": b"\x00\x01\x02", "lying-length": ip4(17, UDP)[:-2], "padded": ip4(17, UDP) + bytes(18),
+}
+SYN, PUSH, ACK = 0x02, 0x18, 0x10
+LINUX_SYN = b"\x02\x04\x05\xb4\x04\x02\x08\x0a\x00\x00\x00\x01\x00\x00\x00\x00\x01\x03\x03\x07"
+SACK = b"\x00\x00\x00\x10\x00\x00\x00\x20"
+EXTENSIONS = b"\x2b\x00\x01\x04" + bytes(4) + b"\x3c\x00\xfd\x00" + bytes(4) + b"\x06\x00\x01\x04" + bytes(4)
+SEGMENTS = {
+    "syn4": ip4(6, tcp(SYN, LINUX_SYN)), "syn6": ip6(6, tcp(SYN, LINUX_SYN)), "data4": ip4(6, tcp(PUSH, payload=b"data")),
+    "data6": ip6(6, tcp(PUSH, payload=b"odd")), "ip-options": ip4(6, tcp(PUSH, payload=b"data"), options=b"\x94\x04\x00\x00"),
+    "extensions6": ip6(0, EXTENSIONS + tcp(PUSH, payload=b"data")), "padded": ip4(6, tcp(ACK)) + bytes(6),
+    "sack": ip4(6, tcp(ACK, b"\x01\x01\x05\x0a" + SACK)), "sacks": ip6(6, tcp(ACK, b"\x01\x01\x05\x22" + 4 * SACK)),
+    "sack-half": ip4(6, tcp(ACK, b"\x05\x06\x00\x00\x00\x10\x01\x01")), "urgent": ip4(6, tcp(0x38, payload=b"u")),
+    "wscale-15": ip4(6, tcp(SYN, b"\x03\x03\x0f\x00")), "length-zero": ip4(6, tcp(SYN, b"\x02\x00\x05\xb4")),
+    "length-beyond": ip4(6, tcp(SYN, b"\x01\x01\x02\x04")), "no-length": ip4(6, tcp(SYN, b"\x01\x01\x01\xfe")),
+    "unknown": ip4(6, tcp(SYN, b"\xfe\x04\x00\x00")), "reset": ip4(6, tcp(0x14)), "fin6": ip6(6, tcp(0x11)),
+}
+
+
+def vnet(frame, partial=True, gso_type=0, gso_size=0, start=34, offset=16):
+    """struct virtio_net_hdr in front, as it stands on a little-endian machine."""
+    return struct.pack("<BBHHHH", partial, gso_type, 0, gso_size, start, offset) + frame
+
+
+GATE = {name: vnet(frame, False, start=0, offset=0) for name, frame in FRAMES.items()} | {
+    "partial-tcp4": vnet(FRAMES["tcp4"]), "partial-tcp6": vnet(FRAMES["urgent6"], start=54),
+    "partial-udp4": vnet(FRAMES["udp4"], offset=6), "partial-lie": vnet(FRAMES["tcp4"], start=14, offset=2),
+    "partial-outside": vnet(FRAMES["tcp4"], start=0xffff, offset=0xffff), "large4": vnet(FRAMES["tcp4"], True, 1, 1460),
 }
 ADD = '{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_addr":"%s","host_port":%s,"guest_addr":"","guest_port":80}}\n'
 REQUESTS = {
@@ -57,5 +93,7 @@ def write(folder, inputs):
 
 root = pathlib.Path(sys.argv[1])
 write(root / "frame", FRAMES)
+write(root / "tcpseg", SEGMENTS)
+write(root / "gate", GATE)
 write(root / "apireq", REQUESTS)
 write(root / "cli", {name: line.replace("|", "\n") for name, line in LINES.items()})

@@ -6,6 +6,8 @@ import probes
 import world as w
 from probes import CONFINED, PORT, peer
 
+pytestmark = pytest.mark.usefixtures("stack")
+
 SECOND4, SECOND6 = "192.0.2.101", "2001:db8::101"       # further addresses of up0
 OTHER4, OTHER6 = "203.0.113.1", "2001:db8:1::1"         # the addresses of another interface
 

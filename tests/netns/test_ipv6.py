@@ -6,6 +6,8 @@ import probes
 import world as w
 from probes import CONFINED, PORT, peer
 
+pytestmark = pytest.mark.usefixtures("stack")
+
 MIB = 1 << 20
 
 

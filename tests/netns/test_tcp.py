@@ -6,6 +6,8 @@ import probes
 import world as w
 from probes import CONFINED, PORT, begin, finish, peer
 
+pytestmark = pytest.mark.usefixtures("stack")
+
 MIB = 1 << 20
 ECHO_BYTES = 16 * MIB
 
@@ -109,3 +111,10 @@ def test_soft_descriptor_limit_is_raised_to_the_hard_one(world):
     probes.serve_inet(world, w.INET4)
     world.start_tap(*CONFINED, user=[*world.as_user(), "prlimit", "--nofile=64:4096", "--"])
     assert peer(world, world.guest, peers.many, w.INET4, PORT, 100) == 100
+
+
+def test_unknown_stack_is_refused(rootful_world, monkeypatch):
+    monkeypatch.setenv("GATE4NETNS_TCP", "fast")
+    gate = rootful_world.start_tap(wait=False)
+    assert gate.wait() == 1
+    assert gate.stderr() == 'GATE4NETNS_TCP must be "native" or "slirp", not "fast"\n'

@@ -1,0 +1,39 @@
+/* net/pool.h - buffers of one size with a limit over all of them.
+ *
+ * A flow that has bytes waiting holds buffers, an idle one none. Some free buffers are kept for
+ * the next use; what is beyond that goes back to the system.
+ */
+#ifndef NET_POOL_H
+#define NET_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define POOL_BUFFER_SIZE 65536 /* bytes of data in one buffer */
+
+struct pool;
+
+/* A buffer; links are the holder's to use. */
+struct pool_buffer {
+	struct pool_buffer *next;
+	uint32_t start, end; /* the bytes in use are data[start .. end) */
+	uint8_t data[POOL_BUFFER_SIZE];
+};
+
+struct pool *pool_new(size_t limit); /* in buffers */
+void pool_free(struct pool *pool);   /* NULL is a no-op; all buffers are back */
+
+/* An empty buffer, its data as the last holder left it; or NULL at the limit or without memory,
+ * which is counted.
+ */
+struct pool_buffer *pool_get(struct pool *pool);
+void pool_put(struct pool *pool, struct pool_buffer *buffer);
+
+struct pool_stats {
+	size_t limit, in_use, kept; /* buffers */
+	uint64_t refusals;	    /* pool_get() that returned NULL */
+};
+
+struct pool_stats pool_stats(const struct pool *pool);
+
+#endif

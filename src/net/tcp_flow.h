@@ -1,0 +1,156 @@
+/* net/tcp_flow.h - one connection, as the files of our TCP share it. Not for others.
+ *
+ *   tcp.c       the table of flows, their birth and end, the turn, the timers
+ *   tcp_in.c    what a segment from the guest does to a flow
+ *   tcp_out.c   what goes to the guest: data, acknowledgements, retransmission
+ *   tcp_host.c  what goes to and comes from the host's socket
+ *
+ * Names follow RFC 9293: SND is from us to the guest, RCV from the guest to us.
+ */
+#ifndef NET_TCP_FLOW_H
+#define NET_TCP_FLOW_H
+
+#include <glib.h>
+
+#include "base/loop.h"
+#include "base/wheel.h"
+#include "net/pool.h"
+#include "net/tcp.h"
+#include "wire/siphash.h"
+
+/* What each state means for the two directions. */
+enum tcp_state {
+	TCP_DIALING,	  /* SYN seen, the host's connect() is under way; dial is set, fd is not */
+	TCP_SYN_RECEIVED, /* connected, SYN-ACK sent; from here on fd is set, dial is not */
+	TCP_ESTABLISHED,  /* both ways open */
+	TCP_CLOSE_WAIT,	  /* the guest has finished; we may still send */
+	TCP_FIN_WAIT_1,	  /* our FIN is out, not acknowledged; the guest may still send */
+	TCP_FIN_WAIT_2,	  /* our FIN is acknowledged; the guest may still send */
+	TCP_CLOSING,	  /* both FINs are out, ours not acknowledged, theirs came second */
+	TCP_LAST_ACK,	  /* both FINs are out, ours not acknowledged, theirs came first */
+	TCP_TIME_WAIT,	  /* all is said; fd is closed once to_host is empty */
+};
+
+#define TCP_STATES (TCP_TIME_WAIT + 1)
+
+struct tcp_key { /* no padding: it is hashed as bytes */
+	uint8_t guest[16], remote[16];
+	uint16_t guest_port, remote_port;
+	uint8_t family, zero[3];
+};
+
+struct tcp_queue { /* bytes in buffers of the pool */
+	struct pool_buffer *first, *last;
+	uint32_t len;
+};
+
+struct tcp_flow {
+	struct tcp *tcp;
+	struct tcp_key key;
+	struct tcp_flow *hash_next;
+	GList half_open; /* tcp::half_open, in DIALING and SYN_RECEIVED */
+	GList touched;	 /* tcp::touched, while is_touched */
+	struct wheel_timer timer;
+	struct mac guest_mac, our_mac;
+
+	enum tcp_state state;
+	struct dial *dial; /* TCP_DIALING */
+	int fd;		   /* owned; -EBADF in DIALING and TIME_WAIT */
+	struct loop_source *source;
+
+	uint32_t iss, snd_una, snd_nxt, snd_max; /* snd_max: the highest snd_nxt so far */
+	uint32_t snd_wnd, snd_wl1, snd_wl2;
+	uint32_t irs, rcv_nxt;
+	uint32_t rcv_adv;   /* the right edge of the window that the guest was told */
+	uint32_t rcv_acked; /* rcv_nxt as the guest was told it last */
+	uint16_t mss;
+	uint8_t snd_wscale, rcv_wscale;
+
+	struct tcp_queue to_guest; /* from snd_una on: sent and not acknowledged, or unsent */
+	struct tcp_queue to_host;  /* acknowledged, and the socket had no room for it yet */
+
+	uint32_t recover;     /* fast retransmission goes on until this is acknowledged */
+	uint32_t rtt_seq;     /* a round trip is measured until this is acknowledged */
+	int64_t rtt_start_ms; /* 0: none is measured */
+	uint32_t srtt_ms, rttvar_ms, rto_ms;
+	uint8_t retries, duplicate_acks;
+
+	bool is_touched, ack_now, recovering;
+	bool window_scaling; /* the guest's SYN had the option */
+	bool fin_sent;
+	bool forget;			   /* TIME_WAIT without the wait: the guest closed first */
+	bool starved;			   /* the pool had no buffer; the timer tries again */
+	bool host_error;		   /* the socket has something in SO_ERROR */
+	bool host_readable, host_writable; /* edge-triggered: true until the socket says EAGAIN */
+	bool host_eof;			   /* the host has finished: our FIN follows the data */
+	bool guest_fin;			   /* the guest has finished: SHUT_WR follows to_host */
+	bool shut_write;		   /* it has been done */
+	bool probe;			   /* the window is shut: one byte may go */
+};
+
+struct tcp {
+	struct loop *loop;		 /* borrowed */
+	const struct settings *settings; /* borrowed */
+	struct tcp_output output;
+	struct pool *pool;
+	struct wheel *wheel;
+	struct loop_timer wake;
+	struct siphash_key key;
+	struct tcp_flow **table; /* TCP_TABLE_SIZE chains */
+	GQueue half_open;	 /* oldest first */
+	GQueue touched;
+	struct tcp_stats stats;
+};
+
+/* Sequence numbers wrap: a is before b when the distance is less than half of the circle. */
+static inline bool seq_before(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
+static inline uint32_t flow_in_flight(const struct tcp_flow *flow)
+{
+	return flow->snd_nxt - flow->snd_una;
+}
+
+const char *tcp_state_name(enum tcp_state state);
+
+/* tcp.c */
+void flow_set_state(struct tcp_flow *flow, enum tcp_state state);
+struct tcp_flow *flow_new(struct tcp *tcp, const struct tcp_key *key); /* NULL: no room */
+void flow_touch(struct tcp_flow *flow); /* work for it at the end of this turn */
+void flow_set_timer(struct tcp_flow *flow, int64_t at_ms);
+void flow_destroy(struct tcp_flow *flow); /* silently; the host's side is reset if unfinished */
+void flow_time_wait(struct tcp_flow *flow);
+
+/* tcp_in.c */
+bool flow_syn(struct tcp *tcp, const struct tcpseg *seg, const uint8_t *bytes,
+	      const struct tcp_key *key);
+void flow_input(struct tcp_flow *flow, const struct tcpseg *seg);
+
+/* tcp_out.c */
+void flow_send_syn_ack(struct tcp_flow *flow);
+void flow_output(struct tcp_flow *flow);      /* what may go: data, FIN, an ACK that is due */
+void flow_retransmit(struct tcp_flow *flow);  /* the first segment that is not acknowledged */
+void flow_reset_guest(struct tcp_flow *flow); /* send RST; does not destroy */
+void flow_acknowledged(struct tcp_flow *flow, uint32_t ack, int64_t now_ms);
+void flow_timeout(struct tcp_flow *flow, int64_t now_ms);
+void flow_arm_timer(struct tcp_flow *flow);		/* the one that fits what it waits for */
+uint32_t flow_segment_max(const struct tcp_flow *flow); /* bytes of payload that may go at once */
+uint16_t tcp_mss(const struct tcp *tcp, bool v6);	/* what fits the link's MTU */
+
+/* tcp_host.c */
+int flow_dial(struct tcp_flow *flow); /* 0, or -errno: not even tried */
+/* to_host, then SHUT_WR. False: the flow is gone. */
+bool flow_write_host(struct tcp_flow *flow);
+/* Take bytes for the host: into the socket, and what does not fit into to_host. The count taken, or
+ * -errno of the socket.
+ */
+ssize_t flow_take(struct tcp_flow *flow, const uint8_t *bytes, size_t len);
+bool flow_read_host(struct tcp_flow *flow, uint32_t limit); /* false: the flow is gone */
+void flow_refuse(struct tcp_flow *flow, int error); /* tell the guest as the host was told */
+
+/* queues */
+void queue_consume(struct tcp_flow *flow, struct tcp_queue *queue, uint32_t len);
+
+#endif
