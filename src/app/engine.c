@@ -336,6 +336,8 @@ static void report_drops(const struct engine *engine)
 
 	if (drops > 0)
 		log_line("frames from the guest dropped: %s", reasons);
+	if (tcp_glue_describe_drops(engine->tcp, reasons, sizeof(reasons)) > 0)
+		log_line("tcp: dropped: %s", reasons);
 	if (engine->link.send_drops > 0)
 		log_line("frames to the guest dropped: %" G_GUINT64_FORMAT,
 			 engine->link.send_drops);

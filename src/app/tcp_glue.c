@@ -120,15 +120,18 @@ void tcp_glue_free(struct tcp_glue *glue)
 	g_free(glue);
 }
 
-void tcp_glue_describe(const struct tcp_glue *glue, char *text, size_t size)
+uint64_t tcp_glue_describe_drops(const struct tcp_glue *glue, char *text, size_t size)
 {
-	struct tcp_stats stats = tcp_stats(glue->tcp);
+	struct tcp_stats stats;
 
+	if (!glue)
+		return 0;
+	stats = tcp_stats(glue->tcp);
 	snprintf(text, size,
-		 "tcp: %" PRIu64 " opened, %" PRIu64 " refused, %" PRIu64 " reset, %" PRIu64
-		 " without room, %" PRIu64 " half-open dropped, %" PRIu64 " retransmitted, %" PRIu64
+		 "%" PRIu64 " without room, %" PRIu64 " half-open, %" PRIu64
 		 " bad segments, %" PRIu64 " bad checksums",
-		 stats.opened, stats.refused, stats.reset, stats.dropped_no_room,
-		 stats.dropped_half_open, stats.retransmitted, stats.bad_segments,
+		 stats.dropped_no_room, stats.dropped_half_open, stats.bad_segments,
 		 glue->bad_checksums);
+	return stats.dropped_no_room + stats.dropped_half_open + stats.bad_segments +
+	       glue->bad_checksums;
 }

@@ -16,7 +16,9 @@ int tcp_glue_new(struct loop *loop, const struct settings *settings, struct link
 		 struct gate *gate, struct tcp_glue **ret);
 void tcp_glue_free(struct tcp_glue *glue); /* NULL is a no-op */
 
-/* One line of what it did, for the end; empty if nothing. */
-void tcp_glue_describe(const struct tcp_glue *glue, char *text, size_t size);
+/* The number of segments and connections that were dropped, and a line of the reasons in @text (cut at
+ * @size). NULL: 0.
+ */
+uint64_t tcp_glue_describe_drops(const struct tcp_glue *glue, char *text, size_t size);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "wire/bytes.h"
 #include "wire/checksum.h"
 
 #define IP4_LENGTH 2 /* offsets in the IPv4 header */
@@ -22,17 +23,6 @@ struct fragment {
 	size_t offset, len;   /* of the payload */
 	bool more;
 };
-
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static void put16(uint8_t *p, size_t value)
-{
-	p[0] = (uint8_t)(value >> 8);
-	p[1] = (uint8_t)value;
-}
 
 static struct fragment read_fragment(const uint8_t *bytes, const struct frame *frame)
 {
@@ -114,7 +104,7 @@ static ssize_t finish(struct defrag_packet *packet, uint8_t **ret)
 	const size_t len = packet->len;
 	uint16_t sum;
 
-	put16(header + IP4_LENGTH, len - FRAME_ETHER_HEADER);
+	put16(header + IP4_LENGTH, (uint16_t)(len - FRAME_ETHER_HEADER));
 	put16(header + IP4_FRAGMENT, 0);
 	put16(header + IP4_CHECKSUM, 0);
 	sum = (uint16_t)~checksum_fold(

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/bytes.h"
 #include "wire/checksum.h"
 
 #define IP4_TOS 1 /* offsets in the IPv4 header */
@@ -60,11 +61,6 @@ static_assert(sizeof(drop_names) / sizeof(drop_names[0]) == GATE_DROPS, "a name 
 const char *gate_drop_name(enum gate_drop drop)
 {
 	return drop_names[drop];
-}
-
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
 /* The destination port of UDP, or 0, which is no port. */

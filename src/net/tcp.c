@@ -7,7 +7,6 @@
  */
 #include "net/tcp.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,20 +27,6 @@
 #define HALF_OPEN_MAX 1024
 #define POOL_BUFFERS 1024 /* 64 MiB: what all flows together may have waiting */
 #define TIME_WAIT_MS (30 * 1000)
-
-static const char *const state_names[] = {
-	[TCP_DIALING] = "DIALING",	   [TCP_SYN_RECEIVED] = "SYN_RECEIVED",
-	[TCP_ESTABLISHED] = "ESTABLISHED", [TCP_CLOSE_WAIT] = "CLOSE_WAIT",
-	[TCP_FIN_WAIT_1] = "FIN_WAIT_1",   [TCP_FIN_WAIT_2] = "FIN_WAIT_2",
-	[TCP_CLOSING] = "CLOSING",	   [TCP_LAST_ACK] = "LAST_ACK",
-	[TCP_TIME_WAIT] = "TIME_WAIT",
-};
-static_assert(sizeof(state_names) / sizeof(state_names[0]) == TCP_STATES, "a name per state");
-
-const char *tcp_state_name(enum tcp_state state)
-{
-	return state_names[state];
-}
 
 void flow_set_state(struct tcp_flow *flow, enum tcp_state state)
 {

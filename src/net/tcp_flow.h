@@ -31,8 +31,6 @@ enum tcp_state {
 	TCP_TIME_WAIT,	  /* all is said; fd is closed once to_host is empty */
 };
 
-#define TCP_STATES (TCP_TIME_WAIT + 1)
-
 struct tcp_key { /* no padding: it is hashed as bytes */
 	uint8_t guest[16], remote[16];
 	uint16_t guest_port, remote_port;
@@ -112,8 +110,6 @@ static inline uint32_t flow_in_flight(const struct tcp_flow *flow)
 {
 	return flow->snd_nxt - flow->snd_una;
 }
-
-const char *tcp_state_name(enum tcp_state state);
 
 /* tcp.c */
 void flow_set_state(struct tcp_flow *flow, enum tcp_state state);

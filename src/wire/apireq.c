@@ -11,11 +11,6 @@ static const char *const verb_names[] = {
 };
 static_assert(sizeof(verb_names) / sizeof(verb_names[0]) == APIREQ_VERBS, "a name per verb");
 
-const char *apireq_verb_name(enum apireq_verb verb)
-{
-	return verb_names[verb];
-}
-
 const char *transport_name(enum transport proto)
 {
 	return proto == TRANSPORT_UDP ? "udp" : "tcp";

@@ -51,7 +51,6 @@ struct apireq {
  */
 bool apireq_parse(const char *text, size_t len, struct apireq *ret, const char **reterr_desc);
 
-const char *apireq_verb_name(enum apireq_verb verb);
 const char *transport_name(enum transport proto);
 
 #endif

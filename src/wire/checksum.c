@@ -90,3 +90,10 @@ uint16_t checksum_fold(uint64_t sum)
 	sum = (sum >> 16) + (sum & 0xffff);	/* up to 17 */
 	return (uint16_t)((sum >> 16) + sum);
 }
+
+void checksum_store(uint8_t *field, uint64_t sum)
+{
+	const uint16_t folded = (uint16_t)~checksum_fold(sum);
+
+	memcpy(field, &folded, sizeof(folded));
+}

@@ -27,4 +27,7 @@ uint64_t checksum_add_pseudo(uint64_t sum, const struct ip *src, const struct ip
  */
 uint16_t checksum_fold(uint64_t sum);
 
+/* Store a sum where the packet has its checksum: folded and complemented. */
+void checksum_store(uint8_t *field, uint64_t sum);
+
 #endif

@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "wire/bytes.h"
+
 #define ETHERTYPE_IP4 0x0800
 #define ETHERTYPE_ARP 0x0806
 #define ETHERTYPE_IP6 0x86dd
@@ -31,11 +33,6 @@ static_assert(sizeof(fault_names) / sizeof(fault_names[0]) == FRAME_FAULTS, "a n
 const char *frame_fault_name(enum frame_fault fault)
 {
 	return fault_names[fault];
-}
-
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
 /* What is left of the packet, @len bytes, is the transport header and its payload. */

@@ -4,31 +4,13 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "wire/bytes.h"
 #include "wire/checksum.h"
 
 #define IP4_HEADER 20
 #define IP6_HEADER 40
 #define ICMP_HEADER 8
 #define TCP_QUOTED 8 /* ports and sequence number: what the receiver looks for */
-
-static void put16(uint8_t *p, uint16_t value)
-{
-	p[0] = (uint8_t)(value >> 8);
-	p[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *p, uint32_t value)
-{
-	put16(p, (uint16_t)(value >> 16));
-	put16(p + 2, (uint16_t)value);
-}
-
-static void store_checksum(uint8_t *p, uint64_t sum)
-{
-	uint16_t folded = (uint16_t)~checksum_fold(sum);
-
-	memcpy(p, &folded, sizeof(folded));
-}
 
 static size_t put_ip4(uint8_t *p, const struct ip *src, const struct ip *dst, uint8_t proto,
 		      size_t payload_len)
@@ -40,7 +22,7 @@ static size_t put_ip4(uint8_t *p, const struct ip *src, const struct ip *dst, ui
 	p[9] = proto;
 	memcpy(p + 12, src->v4.b, 4);
 	memcpy(p + 16, dst->v4.b, 4);
-	store_checksum(p + 10, checksum_add(0, p, IP4_HEADER));
+	checksum_store(p + 10, checksum_add(0, p, IP4_HEADER));
 	return IP4_HEADER;
 }
 
@@ -87,6 +69,6 @@ size_t icmperr_build(enum icmperr_reason reason, const struct ip *router, const 
 	put16(quoted, sport);
 	put16(quoted + 2, dport);
 	put32(quoted + 4, seq);
-	store_checksum(icmp + 2, checksum_add(sum, icmp, icmp_len));
+	checksum_store(icmp + 2, checksum_add(sum, icmp, icmp_len));
 	return header + icmp_len;
 }

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "wire/bytes.h"
 #include "wire/checksum.h"
 
 #define IP4_HEADER 20 /* without options */
@@ -26,32 +27,10 @@ static_assert(FRAME_ETHER_HEADER + IP6_HEADER + TCP_HEADER + TCP_OPTIONS_MAX <= 
 	      "the largest header fits");
 static_assert(4 + TCPSEG_SACKS_MAX * LEN_SACK_BLOCK <= TCP_OPTIONS_MAX, "so do all SACK blocks");
 
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
-
 static uint8_t *put8(uint8_t *p, uint8_t value)
 {
 	*p = value;
 	return p + 1;
-}
-
-static uint8_t *put16(uint8_t *p, uint16_t value)
-{
-	p[0] = (uint8_t)(value >> 8);
-	p[1] = (uint8_t)value;
-	return p + 2;
-}
-
-static uint8_t *put32(uint8_t *p, uint32_t value)
-{
-	return put16(put16(p, (uint16_t)(value >> 16)), (uint16_t)value);
 }
 
 static uint8_t *put_bytes(uint8_t *p, const void *bytes, size_t len)

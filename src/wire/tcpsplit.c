@@ -4,45 +4,29 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "wire/bytes.h"
 #include "wire/checksum.h"
 
 #define TCP_FIN 0x01
 #define TCP_PSH 0x08
 #define TCP_CWR 0x80
 
-static void put16(uint8_t *p, size_t value)
-{
-	p[0] = (uint8_t)(value >> 8);
-	p[1] = (uint8_t)value;
-}
-
 static void add_to_seq(uint8_t *p, size_t offset)
 {
-	uint32_t seq = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-
-	seq += (uint32_t)offset;
-	put16(p, seq >> 16);
-	put16(p + 2, seq & 0xffff);
-}
-
-static void store_checksum(uint8_t *p, uint64_t sum)
-{
-	uint16_t folded = (uint16_t)~checksum_fold(sum);
-
-	memcpy(p, &folded, sizeof(folded));
+	put32(p, get32(p) + (uint32_t)offset);
 }
 
 static void finish_ip(uint8_t *ip, const struct frame *frame, size_t ip_header, size_t len,
 		      size_t number)
 {
 	if (frame->kind == FRAME_IP6) {
-		put16(ip + 4, len - 40);
+		put16(ip + 4, (uint16_t)(len - 40));
 		return;
 	}
-	put16(ip + 2, len);
-	put16(ip + 4, (size_t)(ip[4] << 8 | ip[5]) + number);
+	put16(ip + 2, (uint16_t)len);
+	put16(ip + 4, (uint16_t)(get16(ip + 4) + number));
 	put16(ip + 10, 0);
-	store_checksum(ip + 10, checksum_add(0, ip, ip_header));
+	checksum_store(ip + 10, checksum_add(0, ip, ip_header));
 }
 
 size_t tcpsplit_piece(const uint8_t *bytes, const struct frame *frame, size_t piece_size,
@@ -67,7 +51,7 @@ size_t tcpsplit_piece(const uint8_t *bytes, const struct frame *frame, size_t pi
 	finish_ip(ip, frame, frame->transport - FRAME_ETHER_HEADER,
 		  headers - FRAME_ETHER_HEADER + here, offset / piece_size);
 	put16(tcp + 16, 0);
-	store_checksum(tcp + 16, checksum_add(checksum_add_pseudo(0, &frame->src, &frame->dst,
+	checksum_store(tcp + 16, checksum_add(checksum_add_pseudo(0, &frame->src, &frame->dst,
 								  IPPROTO_TCP, (uint32_t)tcp_len),
 					      tcp, tcp_len));
 	return headers + here;
