@@ -59,16 +59,17 @@ void log_line(const char *format, ...)
 
 void log_limited(struct log_limit *limit, int64_t now_ms, const char *format, ...)
 {
+	const unsigned burst = limit->burst > 0 ? limit->burst : LOG_BURST;
 	va_list args;
 
 	if (limit->passed == 0 || now_ms - limit->window_start_ms >= WINDOW_MS) {
 		unsigned held_back = limit->held_back;
 
-		*limit = (struct log_limit){ .window_start_ms = now_ms };
+		*limit = (struct log_limit){ .burst = limit->burst, .window_start_ms = now_ms };
 		if (held_back > 0)
 			log_line("(%u similar lines held back)", held_back);
 	}
-	if (limit->passed >= LOG_BURST) {
+	if (limit->passed >= burst) {
 		limit->held_back++;
 		return;
 	}

@@ -12,10 +12,11 @@
 /* Write one line. No newline in @format; a line is cut at LOG_LINE_MAX bytes. */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* For what a peer can provoke at will: at most LOG_BURST lines a minute for one @limit, and
- * the first line of the next minute says how many were held back. Zero-initialise it.
+/* For what a peer can provoke at will: at most so many lines a minute for one @limit, and
+ * the first line of the next minute says how many were held back. Zero-initialise it, all but burst.
  */
 struct log_limit {
+	unsigned burst; /* lines a minute; 0: LOG_BURST */
 	int64_t window_start_ms;
 	unsigned passed;
 	unsigned held_back;

@@ -62,6 +62,20 @@ static void test_limit(void)
 	g_assert_cmpstr(lines[LOG_BURST + 1], ==, "later");
 }
 
+static void test_limit_of_one(void)
+{
+	g_autofree gchar *text = NULL;
+	struct log_limit limit = { .burst = 1 };
+	int saved, fd = capture_start(&saved);
+
+	for (int i = 0; i < 130; i++)
+		log_limited(&limit, 1000 * i, "second %d", i);
+	text = capture_end(fd, saved);
+	g_assert_cmpstr(text, ==,
+			"second 0\n(59 similar lines held back)\nsecond 60\n"
+			"(59 similar lines held back)\nsecond 120\n");
+}
+
 /* A pipe that nobody reads fills; the writer goes on, and says later what was lost. */
 static void test_full_pipe(void)
 {
@@ -83,6 +97,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/log/line", test_line);
 	g_test_add_func("/log/limit", test_limit);
+	g_test_add_func("/log/limit-of-one", test_limit_of_one);
 	g_test_add_func("/log/full-pipe", test_full_pipe);
 	return g_test_run();
 }
