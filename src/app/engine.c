@@ -21,6 +21,8 @@
 #include "net/gate.h"
 #include "net/ports.h"
 #include "net/slirp.h"
+#include "net/stats.h"
+#include "net/tcp.h"
 #include "os/proc.h"
 #include "os/resolvconf.h"
 #include "os/sandbox.h"
@@ -110,11 +112,13 @@ static int watch_link(struct engine *engine)
 static void bess_connected(uint32_t events, void *data)
 {
 	struct engine *engine = data;
+	const struct link_stats so_far = engine->link.stats;
 	int fd = accept4(engine->bess.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
 	(void)loop_set_events(engine->bess_source, 0); /* the next one waits */
 	link_init(&engine->link, fd, false);
+	engine->link.stats = so_far;
 	if (fd < 0 || watch_link(engine) < 0) {
 		/* Out of descriptors or memory: at once again would be for ever. */
 		link_close(&engine->link);
@@ -193,6 +197,33 @@ static int start_stack(struct engine *engine)
 	if (r < 0)
 		log_line("cannot start TCP: %s", strerror(-r));
 	return r;
+}
+
+/* The counters as they are now, for as long as that is. */
+struct snapshot {
+	struct tcp_stats tcp;
+	struct pool_stats pool;
+	const void *counters[STATS_MODULES]; /* as stats_json() has them */
+};
+
+const struct stats_table *const engine_stats_tables[] = {
+	[STATS_LINK] = &link_stats_table,
+	[STATS_GATE] = &gate_stats_table,
+	[STATS_TCP] = &tcp_stats_table,
+	[STATS_POOL] = &pool_stats_table,
+};
+
+static void take_snapshot(const struct engine *engine, struct snapshot *ret)
+{
+	*ret = (struct snapshot){ 0 };
+	ret->counters[STATS_LINK] = &engine->link.stats;
+	ret->counters[STATS_GATE] = &engine->gate;
+	if (!engine->tcp)
+		return;
+	ret->tcp = tcp_stats(tcp_glue_tcp(engine->tcp));
+	ret->pool = tcp_pool_stats(tcp_glue_tcp(engine->tcp));
+	ret->counters[STATS_TCP] = &ret->tcp;
+	ret->counters[STATS_POOL] = &ret->pool;
 }
 
 static int start_api(struct engine *engine, const struct engine_input *input)
@@ -332,15 +363,16 @@ static int start(struct engine *engine, const struct engine_input *input)
 static void report_drops(const struct engine *engine)
 {
 	char reasons[512];
-	uint64_t drops = gate_describe_drops(&engine->gate, reasons, sizeof(reasons));
+	struct snapshot last;
 
-	if (drops > 0)
-		log_line("frames from the guest dropped: %s", reasons);
-	if (tcp_glue_describe_drops(engine->tcp, reasons, sizeof(reasons)) > 0)
-		log_line("tcp: dropped: %s", reasons);
-	if (engine->link.send_drops > 0)
-		log_line("frames to the guest dropped: %" G_GUINT64_FORMAT,
-			 engine->link.send_drops);
+	take_snapshot(engine, &last);
+	for (int i = 0; i < STATS_MODULES; i++) {
+		const struct stats_table *table = engine_stats_tables[i];
+
+		if (last.counters[i] &&
+		    stats_describe_drops(table, last.counters[i], reasons, sizeof(reasons)) > 0)
+			log_line("%s dropped: %s", table->dropped, reasons);
+	}
 }
 
 static void finish(struct engine *engine)

@@ -6,6 +6,7 @@
 
 #include "net/link.h"
 #include "net/settings.h"
+#include "net/stats.h"
 #include "os/unixsock.h"
 
 struct engine_input {
@@ -18,6 +19,11 @@ struct engine_input {
 	int signal_fd;	       /* borrowed; os/proc.h */
 	int ready_fd, exit_fd; /* as in the settings, but -EBADF if it was not open at the start */
 };
+
+/* The modules whose counters get_stats shows. */
+enum engine_stats { STATS_LINK, STATS_GATE, STATS_TCP, STATS_POOL, STATS_MODULES };
+
+extern const struct stats_table *const engine_stats_tables[STATS_MODULES];
 
 /* Runs until the exit-fd, a signal or a failure. The exit status, or minus the signal. What
  * failed has been logged.

@@ -1,9 +1,7 @@
 #include "app/tcp_glue.h"
 
 #include <glib.h>
-#include <inttypes.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "net/tcp.h"
@@ -18,7 +16,6 @@ struct tcp_glue {
 	struct tcp *tcp;
 	struct link *link; /* borrowed */
 	struct gate *gate; /* borrowed */
-	uint64_t bad_checksums;
 	uint8_t piece[FRAME_MAX];
 };
 
@@ -76,7 +73,7 @@ static bool take(uint8_t *frame, size_t len, const struct frame *parsed,
 
 	(void)len;
 	if (!info->checksum_valid && !tcpseg_checksum_ok(frame, parsed)) {
-		glue->bad_checksums++;
+		tcp_count_drop(glue->tcp, TCP_DROP_CHECKSUM);
 		return true;
 	}
 	if (tcp_input(glue->tcp, frame, parsed))
@@ -120,18 +117,7 @@ void tcp_glue_free(struct tcp_glue *glue)
 	g_free(glue);
 }
 
-uint64_t tcp_glue_describe_drops(const struct tcp_glue *glue, char *text, size_t size)
+const struct tcp *tcp_glue_tcp(const struct tcp_glue *glue)
 {
-	struct tcp_stats stats;
-
-	if (!glue)
-		return 0;
-	stats = tcp_stats(glue->tcp);
-	snprintf(text, size,
-		 "%" PRIu64 " without room, %" PRIu64 " half-open, %" PRIu64
-		 " bad segments, %" PRIu64 " bad checksums",
-		 stats.dropped_no_room, stats.dropped_half_open, stats.bad_segments,
-		 glue->bad_checksums);
-	return stats.dropped_no_room + stats.dropped_half_open + stats.bad_segments +
-	       glue->bad_checksums;
+	return glue->tcp;
 }

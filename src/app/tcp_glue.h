@@ -9,6 +9,7 @@
 #include "net/settings.h"
 
 struct loop;
+struct tcp;
 struct tcp_glue;
 
 /* All but @ret are borrowed. 0 or -errno. Sets itself as the gate's TCP hook. */
@@ -16,9 +17,7 @@ int tcp_glue_new(struct loop *loop, const struct settings *settings, struct link
 		 struct gate *gate, struct tcp_glue **ret);
 void tcp_glue_free(struct tcp_glue *glue); /* NULL is a no-op */
 
-/* The number of segments and connections that were dropped, and a line of the reasons in @text (cut at
- * @size). NULL: 0.
- */
-uint64_t tcp_glue_describe_drops(const struct tcp_glue *glue, char *text, size_t size);
+/* For its counters; borrowed, and lives as long. */
+const struct tcp *tcp_glue_tcp(const struct tcp_glue *glue);
 
 #endif

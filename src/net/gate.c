@@ -19,9 +19,7 @@
 
 #include <assert.h>
 #include <glib.h>
-#include <inttypes.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "wire/bytes.h"
@@ -46,22 +44,43 @@
 #define PREFIX6_LEN 8 /* bytes of a /64 */
 
 static const char *const drop_names[] = {
-	[GATE_OK] = "ok",
-	[GATE_SOURCE] = "from a foreign address",
-	[GATE_NOWHERE] = "to nowhere",
-	[GATE_LARGE] = "large segment",
-	[GATE_OVER_MTU] = "over the MTU",
+	[GATE_OK] = NULL,
+	[GATE_SOURCE] = "from_foreign_address",
+	[GATE_NOWHERE] = "to_nowhere",
+	[GATE_LARGE] = "large_segment",
+	[GATE_OVER_MTU] = "over_mtu",
 	[GATE_FRAGMENT] = "fragment",
-	[GATE_TFTP] = "TFTP",
-	[GATE_DHCP6] = "DHCPv6",
-	[GATE_CHECKSUM] = "misplaced checksum",
+	[GATE_TFTP] = "tftp",
+	[GATE_DHCP6] = "dhcp6",
+	[GATE_CHECKSUM] = "misplaced_checksum",
 };
 static_assert(sizeof(drop_names) / sizeof(drop_names[0]) == GATE_DROPS, "a name per reason");
 
-const char *gate_drop_name(enum gate_drop drop)
+static const char *drop_name(size_t index)
 {
-	return drop_names[drop];
+	return drop_names[index];
 }
+
+static const char *fault_name(size_t index)
+{
+	return frame_fault_name((enum frame_fault)index);
+}
+
+static const struct stats_row rows[] = {
+	{ "to_tcp", "Frames that our own TCP has taken", STATS_NUMBER(struct gate, taken) },
+	{ "to_slirp", "Frames that went to libslirp", STATS_NUMBER(struct gate, passed) },
+	{ "fragments_held", "Fragments kept for the packet that they are part of",
+	  STATS_NUMBER(struct gate, held) },
+	{ "urgent_cleared", "Frames passed on as if they had no urgent data",
+	  STATS_NUMBER(struct gate, urgent_cleared) },
+	{ "drops", "Frames dropped, by what they were or where they were to go",
+	  STATS_ARRAY(struct gate, drops, drop_name), .counts_drops = true },
+	{ "faults", "Frames dropped, by what was wrong with them",
+	  STATS_ARRAY(struct gate, faults, fault_name), .counts_drops = true },
+	{ 0 },
+};
+
+const struct stats_table gate_stats_table = { "gate", "frames from the guest", rows };
 
 /* The destination port of UDP, or 0, which is no port. */
 static uint16_t udp_port(const uint8_t *bytes, const struct frame *frame)
@@ -311,36 +330,4 @@ void gate_input(struct gate *gate, uint8_t *bytes, size_t len, const struct link
 void gate_done(struct gate *gate)
 {
 	defrag_done(&gate->defrag);
-}
-
-/* Add what was counted for one reason; *used is how much of @text is in use, or would be. */
-static void describe(char *text, size_t size, size_t *used, uint64_t count, const char *reason)
-{
-	const size_t at = *used < size ? *used : size;
-	int len = 0;
-
-	if (count != 0)
-		len = snprintf(text + at, size - at, "%s%" PRIu64 " %s", *used > 0 ? ", " : "",
-			       count, reason);
-	*used += len > 0 ? (size_t)len : 0;
-}
-
-uint64_t gate_describe_drops(const struct gate *gate, char *text, size_t size)
-{
-	uint64_t total = 0;
-	size_t used = 0;
-
-	if (size > 0)
-		text[0] = '\0';
-	for (int drop = GATE_OK + 1; drop < GATE_DROPS; drop++) {
-		total += gate->drops[drop];
-		describe(text, size, &used, gate->drops[drop],
-			 gate_drop_name((enum gate_drop)drop));
-	}
-	for (int fault = FRAME_OK + 1; fault < FRAME_FAULTS; fault++) {
-		total += gate->faults[fault];
-		describe(text, size, &used, gate->faults[fault],
-			 frame_fault_name((enum frame_fault)fault));
-	}
-	return total;
 }

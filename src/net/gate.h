@@ -17,6 +17,7 @@
 #include "net/addrplan.h"
 #include "net/defrag.h"
 #include "net/link.h"
+#include "net/stats.h"
 #include "wire/frame.h"
 
 /* Why a frame that is one does not pass. GATE_OK is 0. */
@@ -65,10 +66,6 @@ void gate_input(struct gate *gate, uint8_t *frame, size_t len, const struct link
 /* Frees what is held. */
 void gate_done(struct gate *gate);
 
-/* A short name for a log line or a counter. */
-const char *gate_drop_name(enum gate_drop drop);
-
-/* The number of frames dropped, and a line of the reasons in @text (cut at @size). */
-uint64_t gate_describe_drops(const struct gate *gate, char *text, size_t size);
+extern const struct stats_table gate_stats_table; /* of struct gate */
 
 #endif

@@ -5,6 +5,22 @@
 
 #include "base/fd.h"
 
+static const struct stats_row rows[] = {
+	{ "frames_from_guest", "Frames that the guest has sent",
+	  STATS_NUMBER(struct link_stats, received) },
+	{ "bytes_from_guest", "Bytes in them, Ethernet headers included",
+	  STATS_NUMBER(struct link_stats, received_bytes) },
+	{ "frames_to_guest", "Frames that the guest was sent",
+	  STATS_NUMBER(struct link_stats, sent) },
+	{ "bytes_to_guest", "Bytes in them, Ethernet headers included",
+	  STATS_NUMBER(struct link_stats, sent_bytes) },
+	{ "no_room", "Frames to the guest that were dropped because it took no more",
+	  STATS_NUMBER(struct link_stats, send_drops), .counts_drops = true },
+	{ 0 },
+};
+
+const struct stats_table link_stats_table = { "link", "frames to the guest", rows };
+
 void link_init(struct link *link, int fd, bool vnet_hdr)
 {
 	*link = (struct link){ .fd = fd, .vnet_hdr = vnet_hdr };
@@ -45,16 +61,21 @@ ssize_t link_receive(struct link *link, uint8_t *buffer, size_t size, struct lin
 	if (got == 0)
 		return -EPIPE;
 	*ret = read_header(&header);
-	return (size_t)got < header_len ? 0 : got - (ssize_t)header_len;
+	got = (size_t)got < header_len ? 0 : got - (ssize_t)header_len;
+	link->stats.received++;
+	link->stats.received_bytes += (uint64_t)got;
+	return got;
 }
 
-static bool send_parts(struct link *link, const struct iovec *parts, int count)
+/* @len: of the frame in them. */
+static bool send_parts(struct link *link, const struct iovec *parts, int count, size_t len)
 {
 	if (writev(link->fd, parts, count) < 0) {
-		link->send_drops++;
+		link->stats.send_drops++;
 		return false;
 	}
-	link->sent++;
+	link->stats.sent++;
+	link->stats.sent_bytes += len;
 	return true;
 }
 
@@ -95,10 +116,10 @@ bool link_send_segment(struct link *link, const uint8_t *headers, size_t header_
 	};
 
 	if (!link->vnet_hdr)
-		return send_parts(link, parts + 1, 2);
+		return send_parts(link, parts + 1, 2, header_len + len);
 	if (offload)
 		header = write_header(offload, header_len, len);
-	return send_parts(link, parts, 3);
+	return send_parts(link, parts, 3, header_len + len);
 }
 
 void link_close(struct link *link)

@@ -12,11 +12,20 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "net/stats.h"
+
+struct link_stats {
+	uint64_t received, received_bytes; /* frames from the guest, and what is in them */
+	uint64_t sent, sent_bytes;
+	uint64_t send_drops; /* frames that the other side had no room for */
+};
+
+extern const struct stats_table link_stats_table; /* of struct link_stats */
+
 struct link {
 	int fd; /* owned, non-blocking; -EBADF: nobody is there */
 	bool vnet_hdr;
-	uint64_t sent;	     /* frames */
-	uint64_t send_drops; /* frames that the other side had no room for */
+	struct link_stats stats;
 };
 
 #define LINK_NONE ((struct link){ .fd = -EBADF })

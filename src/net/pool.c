@@ -11,6 +11,18 @@
 
 #define KEPT_MAX 32 /* free buffers: 2 MiB */
 
+static const struct stats_row rows[] = {
+	{ "limit", "Buffers that may be in use at a time", STATS_NUMBER(struct pool_stats, limit) },
+	{ "in_use", "Buffers that hold bytes on their way",
+	  STATS_NUMBER(struct pool_stats, in_use) },
+	{ "kept", "Free buffers kept for the next use", STATS_NUMBER(struct pool_stats, kept) },
+	{ "refusals", "Times that a connection got none and had to wait",
+	  STATS_NUMBER(struct pool_stats, refusals) },
+	{ 0 },
+};
+
+const struct stats_table pool_stats_table = { "pool", NULL, rows };
+
 struct pool {
 	struct pool_buffer *kept; /* the last one back first: it is still in the cache */
 	struct pool_stats stats;

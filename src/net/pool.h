@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/stats.h"
+
 #define POOL_BUFFER_SIZE 65536 /* bytes of data in one buffer */
 
 struct pool;
@@ -34,6 +36,7 @@ struct pool_stats {
 	uint64_t refusals;	    /* pool_get() that returned NULL */
 };
 
+extern const struct stats_table pool_stats_table; /* of struct pool_stats */
 struct pool_stats pool_stats(const struct pool *pool);
 
 #endif

@@ -7,10 +7,13 @@
  */
 #include "net/tcp.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -28,6 +31,98 @@
 #define POOL_BUFFERS 1024 /* 64 MiB: what all flows together may have waiting */
 #define TIME_WAIT_MS (30 * 1000)
 
+static const char *const state_names[] = {
+	[TCP_DIALING] = "dialing",	   [TCP_SYN_RECEIVED] = "syn_received",
+	[TCP_ESTABLISHED] = "established", [TCP_CLOSE_WAIT] = "close_wait",
+	[TCP_FIN_WAIT_1] = "fin_wait_1",   [TCP_FIN_WAIT_2] = "fin_wait_2",
+	[TCP_CLOSING] = "closing",	   [TCP_LAST_ACK] = "last_ack",
+	[TCP_TIME_WAIT] = "time_wait",
+};
+static_assert(sizeof(state_names) / sizeof(state_names[0]) == TCP_STATES, "a name per state");
+
+static const char *const drop_names[] = {
+	[TCP_DROP_CHECKSUM] = "checksum",     [TCP_DROP_MALFORMED] = "malformed",
+	[TCP_DROP_CHALLENGED] = "challenged", [TCP_DROP_HALF_OPEN] = "half_open",
+	[TCP_DROP_FLOWS] = "flows",	      [TCP_DROP_DESCRIPTORS] = "descriptors",
+	[TCP_DROP_RESOURCES] = "resources",
+};
+static_assert(sizeof(drop_names) / sizeof(drop_names[0]) == TCP_DROPS, "a name per reason");
+
+static const char *state_name(size_t index)
+{
+	return state_names[index];
+}
+
+static const char *drop_name(size_t index)
+{
+	return drop_names[index];
+}
+
+static const struct stats_row rows[] = {
+	{ "flows", "Connections of the guest that there are",
+	  STATS_NUMBER(struct tcp_stats, flows) },
+	{ "flows_limit", "Connections that there may be",
+	  STATS_NUMBER(struct tcp_stats, flows_limit) },
+	{ "half_open", "Connections that are not established yet",
+	  STATS_NUMBER(struct tcp_stats, half_open) },
+	{ "half_open_limit", "Connections of which that may be true",
+	  STATS_NUMBER(struct tcp_stats, half_open_limit) },
+	{ "flows_by_state", "Connections by state, in the words of RFC 9293",
+	  STATS_ARRAY(struct tcp_stats, flows_by_state, state_name) },
+	{ "opened", "Connections that the host has accepted",
+	  STATS_NUMBER(struct tcp_stats, opened) },
+	{ "refused", "Connections that the host did not accept, or that had no room",
+	  STATS_NUMBER(struct tcp_stats, refused) },
+	{ "reset", "Resets sent to the guest or taken from it",
+	  STATS_NUMBER(struct tcp_stats, reset) },
+	{ "bytes_to_host", "Bytes taken from the guest for the host",
+	  STATS_NUMBER(struct tcp_stats, bytes_to_host) },
+	{ "bytes_to_guest", "Bytes taken from the host for the guest",
+	  STATS_NUMBER(struct tcp_stats, bytes_to_guest) },
+	{ "retransmitted", "Segments sent to the guest again",
+	  STATS_NUMBER(struct tcp_stats, retransmitted) },
+	{ "drops", "Segments and connections of the guest that were dropped or refused",
+	  STATS_ARRAY(struct tcp_stats, drops, drop_name), .counts_drops = true },
+	{ 0 },
+};
+
+const struct stats_table tcp_stats_table = { "tcp", "TCP segments and connections", rows };
+
+/* The limit that a connection has met, or 0: that is not a matter of one. */
+static uint64_t limit_of(const struct tcp *tcp, enum tcp_drop drop)
+{
+	switch (drop) {
+	case TCP_DROP_HALF_OPEN:
+		return tcp->stats.half_open_limit;
+	case TCP_DROP_FLOWS:
+		return tcp->stats.flows_limit;
+	case TCP_DROP_DESCRIPTORS:
+		return tcp->descriptors;
+	case TCP_DROP_CHECKSUM:
+	case TCP_DROP_MALFORMED:
+	case TCP_DROP_CHALLENGED:
+	case TCP_DROP_RESOURCES:
+	case TCP_DROPS:
+		break;
+	}
+	return 0;
+}
+
+void tcp_count_drop(struct tcp *tcp, enum tcp_drop drop)
+{
+	const uint64_t limit = limit_of(tcp, drop);
+
+	tcp->stats.drops[drop]++;
+	tcp->no_room[drop].burst = 1;
+	if (limit > 0)
+		log_limited(&tcp->no_room[drop], loop_now_ms(tcp->loop),
+			    "tcp: no room for a connection: %s, the limit is %" PRIu64,
+			    drop_names[drop], limit);
+	else if (drop == TCP_DROP_RESOURCES)
+		log_limited(&tcp->no_room[drop], loop_now_ms(tcp->loop),
+			    "tcp: no room for a connection: the host is out of memory or files");
+}
+
 void flow_set_state(struct tcp_flow *flow, enum tcp_state state)
 {
 	struct tcp *tcp = flow->tcp;
@@ -37,6 +132,8 @@ void flow_set_state(struct tcp_flow *flow, enum tcp_state state)
 		g_queue_unlink(&tcp->half_open, &flow->half_open);
 		tcp->stats.half_open--;
 	}
+	tcp->stats.flows_by_state[flow->state]--;
+	tcp->stats.flows_by_state[state]++;
 	flow->state = state;
 }
 
@@ -105,6 +202,7 @@ void flow_destroy(struct tcp_flow *flow)
 	while (*at != flow)
 		at = &(*at)->hash_next;
 	*at = flow->hash_next;
+	tcp->stats.flows_by_state[flow->state]--;
 	tcp->stats.flows--;
 	g_free(flow);
 }
@@ -133,12 +231,8 @@ struct tcp_flow *flow_new(struct tcp *tcp, const struct tcp_key *key)
 	struct tcp_flow **chain = chain_of(tcp, key);
 	struct tcp_flow *flow;
 
-	if (tcp->stats.flows >= FLOWS_MAX) {
-		tcp->stats.dropped_no_room++;
-		return NULL;
-	}
-	if (tcp->stats.half_open >= HALF_OPEN_MAX) {
-		tcp->stats.dropped_half_open++;
+	if (tcp->stats.half_open >= tcp->stats.half_open_limit) {
+		tcp_count_drop(tcp, TCP_DROP_HALF_OPEN);
 		flow_destroy(g_queue_peek_head(&tcp->half_open));
 	}
 	flow = g_new0(struct tcp_flow, 1);
@@ -150,8 +244,32 @@ struct tcp_flow *flow_new(struct tcp *tcp, const struct tcp_key *key)
 	*chain = flow;
 	g_queue_push_tail_link(&tcp->half_open, &flow->half_open);
 	tcp->stats.half_open++;
+	tcp->stats.flows_by_state[TCP_DIALING]++;
 	tcp->stats.flows++;
 	return flow;
+}
+
+/* A SYN that no flow is made for: RFC 9293 section 3.10.7.1. */
+static void refuse_syn(struct tcp *tcp, const struct tcpseg *syn, const uint8_t *bytes)
+{
+	const struct tcpseg reset = {
+		.src = syn->dst,
+		.dst = syn->src,
+		.sport = syn->dport,
+		.dport = syn->sport,
+		.ack = syn->seq + 1,
+		.flags = TCPSEG_RST | TCPSEG_ACK,
+		.wscale = TCPSEG_WSCALE_NONE,
+	};
+	struct mac us, guest;
+
+	memcpy(us.b, bytes, sizeof(us.b));
+	memcpy(guest.b, bytes + sizeof(us.b), sizeof(guest.b));
+	tcp_count_drop(tcp, TCP_DROP_FLOWS);
+	tcp->stats.refused++;
+	tcp->stats.reset++;
+	tcp->output.segment(&reset, tcp_mss(tcp, syn->src.family == IP_V6), &us, &guest,
+			    tcp->output.data);
 }
 
 /* The port may be used again before the old connection is forgotten: RFC 9293 section 3.6.1. */
@@ -179,7 +297,7 @@ bool tcp_input(struct tcp *tcp, const uint8_t *bytes, const struct frame *frame)
 	struct tcp_flow *flow;
 
 	if (!tcpseg_parse(bytes, frame, &seg)) {
-		tcp->stats.bad_segments++;
+		tcp_count_drop(tcp, TCP_DROP_MALFORMED);
 		return true;
 	}
 	if (is_left_to_others(tcp, &seg.dst))
@@ -196,6 +314,10 @@ bool tcp_input(struct tcp *tcp, const uint8_t *bytes, const struct frame *frame)
 	}
 	if ((seg.flags & (TCPSEG_SYN | TCPSEG_ACK | TCPSEG_RST)) != TCPSEG_SYN)
 		return false;
+	if (tcp->stats.flows >= tcp->stats.flows_limit) {
+		refuse_syn(tcp, &seg, bytes);
+		return true;
+	}
 	return flow_syn(tcp, &seg, bytes, &key);
 }
 
@@ -242,10 +364,16 @@ int tcp_new(struct loop *loop, const struct settings *settings, const struct tcp
 {
 	struct tcp *tcp;
 	struct siphash_key key;
+	struct rlimit files;
 
 	if (getrandom(&key, sizeof(key), 0) != sizeof(key))
 		return -EIO;
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
 	tcp = g_new0(struct tcp, 1);
+	tcp->descriptors = files.rlim_cur;
+	tcp->stats.flows_limit = FLOWS_MAX;
+	tcp->stats.half_open_limit = HALF_OPEN_MAX;
 	tcp->loop = loop;
 	tcp->settings = settings;
 	tcp->output = *output;
@@ -279,4 +407,9 @@ void tcp_free(struct tcp *tcp)
 struct tcp_stats tcp_stats(const struct tcp *tcp)
 {
 	return tcp->stats;
+}
+
+struct pool_stats tcp_pool_stats(const struct tcp *tcp)
+{
+	return pool_stats(tcp->pool);
 }

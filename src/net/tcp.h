@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/pool.h"
+#include "net/stats.h"
 #include "wire/frame.h"
 #include "wire/inet.h"
 #include "wire/tcpseg.h"
@@ -46,16 +48,38 @@ void tcp_free(struct tcp *tcp); /* NULL is a no-op; connections are reset */
  */
 bool tcp_input(struct tcp *tcp, const uint8_t *bytes, const struct frame *frame);
 
-struct tcp_stats {
-	uint64_t opened, refused, reset; /* connections: by us, by the host, by either end */
-	uint64_t dropped_half_open;	 /* the oldest of too many half-open ones */
-	uint64_t dropped_no_room;	 /* at the limit of flows or descriptors */
-	uint64_t retransmitted;		 /* segments */
-	uint64_t bad_segments;		 /* out of window, or options that do not add up */
-	uint64_t bytes_to_host, bytes_to_guest;
-	size_t flows, half_open;
+/* Why a segment or a connection of the guest comes to nothing. */
+enum tcp_drop {
+	TCP_DROP_CHECKSUM,    /* segment: counted by who verifies it, before tcp_input() */
+	TCP_DROP_MALFORMED,   /* segment: options that do not add up */
+	TCP_DROP_CHALLENGED,  /* segment: a RST, SYN or ACK that does not fit (RFC 5961) */
+	TCP_DROP_HALF_OPEN,   /* connection: the oldest of too many half-open ones made room */
+	TCP_DROP_FLOWS,	      /* connection: too many already */
+	TCP_DROP_DESCRIPTORS, /* connection: RLIMIT_NOFILE */
+	TCP_DROP_RESOURCES,   /* connection: the host is out of memory or open files */
+	TCP_DROPS
 };
 
+#define TCP_STATES 9 /* enum tcp_state, net/tcp_flow.h */
+
+struct tcp_stats {
+	size_t flows, flows_limit;
+	size_t half_open, half_open_limit;
+	size_t flows_by_state[TCP_STATES];
+	uint64_t opened;  /* connections that the host has accepted */
+	uint64_t refused; /* connections that came to nothing */
+	uint64_t reset;	  /* resets sent to the guest or taken from it */
+	uint64_t bytes_to_host, bytes_to_guest;
+	uint64_t retransmitted; /* segments */
+	uint64_t drops[TCP_DROPS];
+};
+
+extern const struct stats_table tcp_stats_table; /* of struct tcp_stats */
+
 struct tcp_stats tcp_stats(const struct tcp *tcp);
+struct pool_stats tcp_pool_stats(const struct tcp *tcp); /* of the buffers of all flows */
+
+/* Count one. A connection that there is no room for is logged too, once a minute for each reason. */
+void tcp_count_drop(struct tcp *tcp, enum tcp_drop drop);
 
 #endif

@@ -10,8 +10,10 @@
 #ifndef NET_TCP_FLOW_H
 #define NET_TCP_FLOW_H
 
+#include <assert.h>
 #include <glib.h>
 
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/wheel.h"
 #include "net/pool.h"
@@ -30,6 +32,7 @@ enum tcp_state {
 	TCP_LAST_ACK,	  /* both FINs are out, ours not acknowledged, theirs came first */
 	TCP_TIME_WAIT,	  /* all is said; fd is closed once to_host is empty */
 };
+static_assert(TCP_TIME_WAIT + 1 == TCP_STATES, "a counter per state");
 
 struct tcp_key { /* no padding: it is hashed as bytes */
 	uint8_t guest[16], remote[16];
@@ -98,6 +101,8 @@ struct tcp {
 	GQueue half_open;	 /* oldest first */
 	GQueue touched;
 	struct tcp_stats stats;
+	struct log_limit no_room[TCP_DROPS];
+	uint64_t descriptors; /* RLIMIT_NOFILE at the start */
 };
 
 /* Sequence numbers wrap: a is before b when the distance is less than half of the circle. */
@@ -113,7 +118,7 @@ static inline uint32_t flow_in_flight(const struct tcp_flow *flow)
 
 /* tcp.c */
 void flow_set_state(struct tcp_flow *flow, enum tcp_state state);
-struct tcp_flow *flow_new(struct tcp *tcp, const struct tcp_key *key); /* NULL: no room */
+struct tcp_flow *flow_new(struct tcp *tcp, const struct tcp_key *key); /* below flows_limit */
 void flow_touch(struct tcp_flow *flow); /* work for it at the end of this turn */
 void flow_set_timer(struct tcp_flow *flow, int64_t at_ms);
 void flow_destroy(struct tcp_flow *flow); /* silently; the host's side is reset if unfinished */

@@ -172,7 +172,7 @@ void flow_refuse(struct tcp_flow *flow, int error)
 	case -ENFILE:
 	case -ENOMEM:
 	case -ENOBUFS:
-		tcp->stats.dropped_no_room++;
+		tcp_count_drop(tcp, error == -EMFILE ? TCP_DROP_DESCRIPTORS : TCP_DROP_RESOURCES);
 		__attribute__((fallthrough));
 	default:
 		flow_reset_guest(flow);

@@ -37,8 +37,6 @@ bool flow_syn(struct tcp *tcp, const struct tcpseg *seg, const uint8_t *bytes,
 	struct tcp_flow *flow = flow_new(tcp, key);
 	int r;
 
-	if (!flow)
-		return true;
 	memcpy(flow->our_mac.b, bytes, sizeof(flow->our_mac.b));
 	memcpy(flow->guest_mac.b, bytes + sizeof(flow->our_mac.b), sizeof(flow->guest_mac.b));
 	flow->irs = seg->seq;
@@ -66,7 +64,7 @@ bool flow_syn(struct tcp *tcp, const struct tcpseg *seg, const uint8_t *bytes,
  */
 static void challenge(struct tcp_flow *flow)
 {
-	flow->tcp->stats.bad_segments++;
+	tcp_count_drop(flow->tcp, TCP_DROP_CHALLENGED);
 	flow->ack_now = true;
 	flow_touch(flow);
 }

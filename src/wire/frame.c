@@ -19,14 +19,14 @@
 #define ICMP_HEADER_MIN 4
 
 static const char *const fault_names[] = {
-	[FRAME_OK] = "ok",
-	[FRAME_TOO_SHORT] = "too short",
-	[FRAME_TOO_LONG] = "too long",
-	[FRAME_BAD_ETHERTYPE] = "unknown ethertype",
-	[FRAME_BAD_ARP] = "bad ARP",
-	[FRAME_BAD_IP_HEADER] = "bad IP header",
-	[FRAME_BAD_IP_LENGTH] = "bad IP length",
-	[FRAME_BAD_TRANSPORT] = "bad transport header",
+	[FRAME_OK] = NULL,
+	[FRAME_TOO_SHORT] = "too_short",
+	[FRAME_TOO_LONG] = "too_long",
+	[FRAME_BAD_ETHERTYPE] = "unknown_ethertype",
+	[FRAME_BAD_ARP] = "bad_arp",
+	[FRAME_BAD_IP_HEADER] = "bad_ip_header",
+	[FRAME_BAD_IP_LENGTH] = "bad_ip_length",
+	[FRAME_BAD_TRANSPORT] = "bad_transport",
 };
 static_assert(sizeof(fault_names) / sizeof(fault_names[0]) == FRAME_FAULTS, "a name per fault");
 

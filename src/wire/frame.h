@@ -46,7 +46,7 @@ struct frame {
 /* *ret is set only for FRAME_OK. */
 enum frame_fault frame_parse(const uint8_t *bytes, size_t len, struct frame *ret);
 
-/* A short name for a log line or a counter. */
+/* The name of its counter (net/stats.h); NULL for FRAME_OK. */
 const char *frame_fault_name(enum frame_fault fault);
 
 #endif

@@ -66,7 +66,7 @@ static void test_plain(void)
 					4, NULL));
 	g_assert_cmpint(read(peer, buffer, sizeof(buffer)), ==, 8);
 	g_assert_cmpmem(buffer, 8, "headdata", 8);
-	g_assert_cmpuint(link.sent, ==, 2);
+	g_assert_cmpuint(link.stats.sent, ==, 2);
 	close(peer);
 	g_assert_cmpint(link_receive(&link, buffer, sizeof(buffer), &info), ==, -EPIPE);
 	link_close(&link);
@@ -168,10 +168,10 @@ static void test_drops(void)
 	make_pair(&link, false, &peer);
 	while (link_send_segment(&link, data, 4, NULL, 0, NULL))
 		;
-	sent = link.sent;
+	sent = link.stats.sent;
 	link_send(&link, data, 4);
-	g_assert_cmpuint(link.send_drops, ==, 2);
-	g_assert_cmpuint(link.sent, ==, sent);
+	g_assert_cmpuint(link.stats.send_drops, ==, 2);
+	g_assert_cmpuint(link.stats.sent, ==, sent);
 	link_close(&link);
 	close(peer);
 }

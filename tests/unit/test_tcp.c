@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "net/settings.h"
 #include "net/tcp.h"
+#include "net/tcp_flow.h"
 
 #define GUEST_PORT 40000
 #define ISS 1000u /* the guest's first sequence number */
@@ -341,6 +342,7 @@ static void test_blind_attacks(void)
 	g_assert_cmpint(reaction(&w, w.seq + 10, TCPSEG_SYN, "")->seg.flags, ==, TCPSEG_ACK);
 	send_raw(&w, w.seq + 0x40000000, TCPSEG_RST, "");
 	g_assert_cmpuint(tcp_stats(w.tcp).flows, ==, 1);
+	g_assert_cmpuint(tcp_stats(w.tcp).drops[TCP_DROP_CHALLENGED], ==, 2);
 	send_raw(&w, w.seq, TCPSEG_RST, "");
 	g_assert_cmpuint(tcp_stats(w.tcp).flows, ==, 0);
 	finish(&w);
@@ -415,6 +417,79 @@ static void test_host_resets(void)
 	finish(&w);
 }
 
+static size_t in_state(const struct world *w, enum tcp_state state)
+{
+	const struct tcp_stats stats = tcp_stats(w->tcp);
+	size_t sum = 0;
+
+	for (int i = 0; i < TCP_STATES; i++)
+		sum += stats.flows_by_state[i];
+	g_assert_cmpuint(sum, ==, stats.flows);
+	return stats.flows_by_state[state];
+}
+
+static void test_flows_by_state(void)
+{
+	struct world w;
+
+	start(&w, true);
+	send_next(&w, TCPSEG_SYN, "");
+	g_assert_cmpuint(in_state(&w, TCP_DIALING), ==, 1);
+	w.ack = answer(&w, 0)->seg.seq + 1;
+	g_assert_cmpuint(in_state(&w, TCP_SYN_RECEIVED), ==, 1);
+	send_next(&w, TCPSEG_ACK, "");
+	g_assert_cmpuint(in_state(&w, TCP_ESTABLISHED), ==, 1);
+	send_next(&w, TCPSEG_ACK | TCPSEG_FIN, "");
+	g_assert_cmpuint(in_state(&w, TCP_CLOSE_WAIT), ==, 1);
+	send_next(&w, TCPSEG_RST, "");
+	g_assert_cmpuint(in_state(&w, TCP_CLOSE_WAIT), ==, 0);
+	finish(&w);
+}
+
+/* At the limit the guest is told at once, and the connections that there are go on. */
+static void test_limit_of_flows(void)
+{
+	struct world w;
+	const struct sent *sent;
+	guint seen;
+
+	establish(&w);
+	w.tcp->stats.flows_limit = 1;
+	seen = w.segments->len;
+	w.port++;
+	sent = reaction(&w, 7000, TCPSEG_SYN, "");
+	g_assert_cmpint(sent->seg.flags, ==, TCPSEG_RST | TCPSEG_ACK);
+	g_assert_cmpuint(sent->seg.seq, ==, 0);
+	g_assert_cmpuint(sent->seg.ack, ==, 7001);
+	g_assert_cmpuint(sent->seg.sport, ==, w.port);
+	g_assert_cmpuint(sent->seg.dport, ==, GUEST_PORT);
+	g_assert_true(ip4_equal(&sent->seg.src.v4, &w.settings.plan.gateway));
+	g_assert_true(ip4_equal(&sent->seg.dst.v4, &w.settings.plan.guest));
+	g_assert_cmpuint(w.segments->len, ==, seen + 1);
+	g_assert_cmpuint(tcp_stats(w.tcp).flows, ==, 1);
+	g_assert_cmpuint(tcp_stats(w.tcp).drops[TCP_DROP_FLOWS], ==, 1);
+	g_assert_cmpuint(tcp_stats(w.tcp).refused, ==, 1);
+	w.port--;
+	send_next(&w, TCPSEG_ACK | TCPSEG_PSH, "more");
+	expect_host_reads(&w, "more");
+	finish(&w);
+}
+
+/* The oldest makes room, whatever it waits for. */
+static void test_limit_of_half_open(void)
+{
+	struct world w;
+
+	start(&w, true);
+	w.tcp->stats.half_open_limit = 2;
+	for (int i = 0; i < 3; i++, w.port++)
+		send_raw(&w, ISS, TCPSEG_SYN, "");
+	g_assert_cmpuint(tcp_stats(w.tcp).half_open, ==, 2);
+	g_assert_cmpuint(tcp_stats(w.tcp).flows, ==, 2);
+	g_assert_cmpuint(tcp_stats(w.tcp).drops[TCP_DROP_HALF_OPEN], ==, 1);
+	finish(&w);
+}
+
 /* A SYN-ACK for somebody else's connection, and a stray segment, are not ours to answer. */
 static void test_not_ours(void)
 {
@@ -451,6 +526,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/tcp/guest-closes-first", test_guest_closes_first);
 	g_test_add_func("/tcp/host-closes-first", test_host_closes_first);
 	g_test_add_func("/tcp/host-resets", test_host_resets);
+	g_test_add_func("/tcp/flows-by-state", test_flows_by_state);
+	g_test_add_func("/tcp/limit-of-flows", test_limit_of_flows);
+	g_test_add_func("/tcp/limit-of-half-open", test_limit_of_half_open);
 	g_test_add_func("/tcp/not-ours", test_not_ours);
 	return g_test_run();
 }
