@@ -226,6 +226,14 @@ static void take_snapshot(const struct engine *engine, struct snapshot *ret)
 	ret->counters[STATS_POOL] = &ret->pool;
 }
 
+static struct json_t *get_stats(void *data)
+{
+	struct snapshot now;
+
+	take_snapshot(data, &now);
+	return stats_json(engine_stats_tables, now.counters, STATS_MODULES);
+}
+
 static int start_api(struct engine *engine, const struct engine_input *input)
 {
 	const struct settings *settings = engine->settings;
@@ -241,7 +249,8 @@ static int start_api(struct engine *engine, const struct engine_input *input)
 		return 0;
 	r = unixsock_listen(settings->api_path, SOCK_STREAM, SOMAXCONN, &engine->api_sock);
 	if (r == 0)
-		r = api_new(engine->loop, engine->api_sock.fd, engine->ports, &engine->api);
+		r = api_new(engine->loop, engine->api_sock.fd, engine->ports, get_stats, engine,
+			    &engine->api);
 	if (r < 0)
 		log_line("api_bindlisten: bind: %s", strerror(-r));
 	return r;

@@ -52,7 +52,9 @@ struct api {
 	struct loop_source *source;
 	struct loop_timer pause;
 	struct ports *ports; /* borrowed */
-	GQueue clients;	     /* struct client */
+	api_stats_fn *stats;
+	void *data;	/* of stats */
+	GQueue clients; /* struct client */
 	struct log_limit refusals;
 };
 
@@ -126,10 +128,17 @@ static json_t *remove_hostfwd(struct api *api, const struct apireq *req)
 	return json_pack("{s:{}}", "return");
 }
 
+static json_t *get_stats(struct api *api, const struct apireq *req)
+{
+	(void)req;
+	return json_pack("{s:o}", "return", api->stats(api->data));
+}
+
 static json_t *(*const verbs[])(struct api *api, const struct apireq *req) = {
 	[APIREQ_ADD_HOSTFWD] = add_hostfwd,
 	[APIREQ_LIST_HOSTFWD] = list_hostfwd,
 	[APIREQ_REMOVE_HOSTFWD] = remove_hostfwd,
+	[APIREQ_GET_STATS] = get_stats,
 };
 
 static char *answer(struct api *api, const char *request, size_t len)
@@ -276,12 +285,19 @@ static void accept_client(uint32_t events, void *data)
 		make_room(api);
 }
 
-int api_new(struct loop *loop, int listen_fd, struct ports *ports, struct api **ret)
+int api_new(struct loop *loop, int listen_fd, struct ports *ports, api_stats_fn *stats, void *data,
+	    struct api **ret)
 {
 	struct api *api = g_new0(struct api, 1);
 	int r;
 
-	*api = (struct api){ .loop = loop, .listen_fd = listen_fd, .ports = ports };
+	*api = (struct api){
+		.loop = loop,
+		.listen_fd = listen_fd,
+		.ports = ports,
+		.stats = stats,
+		.data = data,
+	};
 	api->pause.fn = resume_accepting;
 	api->pause.data = api;
 	r = loop_add(loop, listen_fd, EPOLLIN, accept_client, api, &api->source);

@@ -8,6 +8,7 @@ static const char *const verb_names[] = {
 	[APIREQ_ADD_HOSTFWD] = "add_hostfwd",
 	[APIREQ_LIST_HOSTFWD] = "list_hostfwd",
 	[APIREQ_REMOVE_HOSTFWD] = "remove_hostfwd",
+	[APIREQ_GET_STATS] = "get_stats",
 };
 static_assert(sizeof(verb_names) / sizeof(verb_names[0]) == APIREQ_VERBS, "a name per verb");
 
@@ -130,7 +131,7 @@ static const char *parse_remove(const json_t *args, struct apireq *req)
 	return NULL;
 }
 
-static const char *parse_list(const json_t *args, struct apireq *req)
+static const char *parse_nothing(const json_t *args, struct apireq *req)
 {
 	(void)args;
 	(void)req;
@@ -141,8 +142,9 @@ static const char *parse_root(const json_t *root, struct apireq *req)
 {
 	static const char *(*const parse_arguments[])(const json_t *, struct apireq *) = {
 		[APIREQ_ADD_HOSTFWD] = parse_add,
-		[APIREQ_LIST_HOSTFWD] = parse_list,
+		[APIREQ_LIST_HOSTFWD] = parse_nothing,
 		[APIREQ_REMOVE_HOSTFWD] = parse_remove,
+		[APIREQ_GET_STATS] = parse_nothing,
 	};
 	const char *execute;
 

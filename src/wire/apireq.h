@@ -27,7 +27,13 @@ struct apireq_scan {
 /* Look at the next bytes. Returns true once a whole value, or a NUL byte, has been seen. */
 bool apireq_scan(struct apireq_scan *scan, const char *bytes, size_t len);
 
-enum apireq_verb { APIREQ_ADD_HOSTFWD, APIREQ_LIST_HOSTFWD, APIREQ_REMOVE_HOSTFWD, APIREQ_VERBS };
+enum apireq_verb {
+	APIREQ_ADD_HOSTFWD,
+	APIREQ_LIST_HOSTFWD,
+	APIREQ_REMOVE_HOSTFWD,
+	APIREQ_GET_STATS, /* not of slirp4netns */
+	APIREQ_VERBS
+};
 
 enum transport { TRANSPORT_TCP, TRANSPORT_UDP };
 

@@ -154,9 +154,12 @@ IPV6_OFF = [
     add("guest", guest_addr="fd00::100", host_port=18072), raw("list", LIST),
 ]
 
+STATS = [raw("get", b'{"execute":"get_stats"}')]
+
 SCENARIOS = {
     "grammar": GRAMMAR, "framing": FRAMING, "add-errors": ADD_ERRORS, "no-proto": NO_PROTO,
     "proto-null": PROTO_NULL, "no-arguments": NO_ARGUMENTS, "arguments-list": ARGUMENTS_LIST,
     "forwards": FORWARDS, "fraction-id": FRACTION_ID, "ipv6": IPV6, "ipv6-off": IPV6_OFF,
+    "stats": STATS,
 }
 OPTIONS = {"ipv6": ("-6", "--macaddress=0e:d4:18:d9:38:fb")}

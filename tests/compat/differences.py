@@ -259,6 +259,8 @@ API = [
     Difference("api/*", "the list has both shapes that callers look for", {
         "answer": (re.compile(r'^\{"entries":(\[.*\])\}$'),
                    r'{"entries":\1,"return":{"entries":\1}}')}),
+    Difference("api/stats/get@*", "the counters can be asked for", answers(
+        "unknown execute", f'{{"return":{{"link":{{{ANYTHING}}},"gate":{{{ANYTHING}}}}}}}')),
     Difference("api/framing/split*", "a request may come in pieces", answers(
         "cannot parse JSON", '{"entries":[],"return":{"entries":[]}}')),
     Difference("api/fraction-id/remove-fraction@*", "an id is a whole number", {

@@ -112,6 +112,8 @@ BAD_REQUESTS = {
     "remove-without-arguments": b'{"execute":"remove_hostfwd"}',
     "remove-string": b'{"execute":"remove_hostfwd","arguments":{"id":"1"}}',
     "remove-huge": b'{"execute":"remove_hostfwd","arguments":{"id":1e300}}',
+    "stats-upper-case": b'{"execute":"GET_STATS"}',
+    "stats-unfinished": b'{"execute":"get_stats"',
     "remove-negative": b'{"execute":"remove_hostfwd","arguments":{"id":-1}}',
 }
 

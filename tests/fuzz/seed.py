@@ -72,7 +72,7 @@ ADD = '{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_addr":"%s","hos
 REQUESTS = {
     "add": ADD % ("0.0.0.0", 8080), "add6": ADD % ("::", 8080), "add-name": ADD % ("localhost", 80),
     "add-fraction": ADD % ("", "80.5"), "add-huge": ADD % ("", "1e99"), "add-bare": '{"execute":"add_hostfwd"}',
-    "list": '{"execute":"list_hostfwd"}\0', "remove": '{"execute":"remove_hostfwd","arguments":{"id":1}}',
+    "list": '{"execute":"list_hostfwd"}\0', "stats": '{"execute":"get_stats"}', "remove": '{"execute":"remove_hostfwd","arguments":{"id":1}}',
     "array": "[1]", "number": "12", "string": '"a\\"b"', "open": '{"a":"\\', "twice": '{"a":1,"a":2}', "empty": " ",
 }
 LINES = {

@@ -90,6 +90,24 @@ def test_a_header_must_stand_alone(tree, tmp_path):
     assert "src/base/a.h" not in done.stdout
 
 
+COUNTERS = ".It Va link.drops\nFrames dropped.\n"
+
+
+@pytest.mark.parametrize("man, says", [
+    (f'.\\" counters: begin\n{COUNTERS}.\\" counters: end\n', ""),
+    ('.\\" counters: begin\n.Va x\n.\\" counters: end\n', "+.It Va link.drops"),
+    (COUNTERS, "has no lines"),
+])
+def test_counters_are_in_the_man_page(tree, man, says):
+    put(tree, "man/gate4netns.1", f".Sh API SOCKET\n{man}")
+    put(tree, "counters", f"#!/bin/sh\ncat <<'END'\n{COUNTERS}END\n")
+    (tree / "counters").chmod(0o755)
+    done = subprocess.run([sys.executable, HERE / "counters.py", tree, tree / "counters"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == (1 if says else 0), done.stdout + done.stderr
+    assert says in done.stdout
+
+
 OPTIONS = ["exit-fd", "ready-fd", "mtu", "cidr", "enable-ipv6", "api-socket", "netns-type",
            "disable-dns", "macaddress", "target-type"]
 

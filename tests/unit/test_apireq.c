@@ -120,12 +120,40 @@ static void test_errors(void)
 	}
 }
 
+/* What takes no arguments takes any. */
+static void test_without_arguments(void)
+{
+	static const char *const arguments[] = {
+		"",
+		",\"arguments\":{}",
+		",\"arguments\":[1]",
+		",\"arguments\":{\"id\":\"x\"}",
+	};
+	static const struct {
+		const char *name;
+		enum apireq_verb verb;
+	} verbs[] = { { "list_hostfwd", APIREQ_LIST_HOSTFWD }, { "get_stats", APIREQ_GET_STATS } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(verbs) * G_N_ELEMENTS(arguments); i++) {
+		const size_t verb = i / G_N_ELEMENTS(arguments);
+		g_autofree gchar *text = g_strdup_printf("{\"execute\":\"%s\"%s}", verbs[verb].name,
+							 arguments[i % G_N_ELEMENTS(arguments)]);
+		const char *error = NULL;
+		struct apireq req;
+
+		g_test_message("%s", text);
+		g_assert_true(parse(text, &req, &error));
+		g_assert_cmpint(req.verb, ==, verbs[verb].verb);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/apireq/scan", test_scan);
 	g_test_add_func("/apireq/scan-nul", test_scan_nul);
 	g_test_add_func("/apireq/add", test_add);
+	g_test_add_func("/apireq/without-arguments", test_without_arguments);
 	g_test_add_func("/apireq/errors", test_errors);
 	return g_test_run();
 }
