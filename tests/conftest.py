@@ -41,3 +41,16 @@ def rootless_world():
 def rootful_world():
     with w.World(rootless=False) as made:
         yield made
+
+
+@pytest.fixture(params=["slirp", "native"])
+def stack(request, monkeypatch):
+    """Whose TCP carries the guest's connections."""
+    monkeypatch.setenv("GATE4NETNS_TCP", request.param)
+    return request.param
+
+
+@pytest.fixture
+def native(monkeypatch):
+    """Our own TCP carries the guest's connections."""
+    monkeypatch.setenv("GATE4NETNS_TCP", "native")

@@ -175,7 +175,7 @@ static void resolv_changed(uint32_t events, void *data)
 		log_line("resolv.conf: %s", strerror(-r));
 }
 
-static int start_stack(struct engine *engine)
+static int start_stack(struct engine *engine, const struct engine_input *input)
 {
 	int r = slirp_stack_new(engine->loop, engine->settings, to_guest, engine, &engine->slirp);
 
@@ -192,7 +192,8 @@ static int start_stack(struct engine *engine)
 	};
 	if (!engine->settings->native_tcp)
 		return 0;
-	r = tcp_glue_new(engine->loop, engine->settings, &engine->link, &engine->gate,
+	r = tcp_glue_new(engine->loop, engine->settings,
+			 input->has_tap_mac ? &input->tap_mac : NULL, &engine->link, &engine->gate,
 			 &engine->tcp);
 	if (r < 0)
 		log_line("cannot start TCP: %s", strerror(-r));
@@ -237,6 +238,11 @@ static struct json_t *get_stats(void *data)
 static int start_api(struct engine *engine, const struct engine_input *input)
 {
 	const struct settings *settings = engine->settings;
+	const struct ports_stacks stacks = {
+		.loop = engine->loop,
+		.slirp = engine->slirp,
+		.tcp = tcp_glue_tcp(engine->tcp),
+	};
 	struct ip guest6 = { .family = IP_NONE };
 	int r;
 
@@ -244,7 +250,7 @@ static int start_api(struct engine *engine, const struct engine_input *input)
 		guest6.family = IP_V6;
 		guest6.v6 = ip6_slaac(&settings->plan.prefix6, &input->tap_mac);
 	}
-	engine->ports = ports_new(engine->slirp, settings, &guest6);
+	engine->ports = ports_new(&stacks, settings, &guest6);
 	if (!settings->api_path)
 		return 0;
 	r = unixsock_listen(settings->api_path, SOCK_STREAM, SOMAXCONN, &engine->api_sock);
@@ -354,7 +360,7 @@ static int start(struct engine *engine, const struct engine_input *input)
 		log_line("cannot make an event loop: %s", strerror(-r));
 		return r;
 	}
-	r = start_stack(engine);
+	r = start_stack(engine, input);
 	if (r == 0)
 		r = start_api(engine, input);
 	if (r == 0)

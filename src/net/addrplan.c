@@ -82,3 +82,11 @@ bool addrplan_parse(const char *cidr, struct addrplan *ret, char reterr[ADDRPLAN
 	*ret = plan;
 	return true;
 }
+
+struct mac addrplan_gateway_mac(const struct addrplan *plan, enum ip_family family)
+{
+	struct mac mac = { { 0x52, family == IP_V6 ? 0x56 : 0x55 } };
+
+	memcpy(mac.b + 2, family == IP_V6 ? plan->gateway6.b + 12 : plan->gateway.b, 4);
+	return mac;
+}

@@ -24,6 +24,11 @@ struct addrplan {
 
 #define ADDRPLAN_ERROR_MAX 160
 
+/* The MAC of the gateway, as libslirp answers for it to ARP (IPv4) and neighbour discovery (IPv6): its
+ * prefix for the family, then the last four bytes of the address.
+ */
+struct mac addrplan_gateway_mac(const struct addrplan *plan, enum ip_family family);
+
 /* From a CIDR like 10.0.2.0/24, prefix 1-25. False: a text for people in @reterr. */
 bool addrplan_parse(const char *cidr, struct addrplan *ret, char reterr[ADDRPLAN_ERROR_MAX]);
 

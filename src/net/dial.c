@@ -71,6 +71,8 @@ static int start_connect(const struct dial_target *target, int *ret_fd)
 
 	if (ip->family == IP_NONE || (from->family != IP_NONE && from->family != ip->family))
 		return -EAFNOSUPPORT;
+	if (ip->family == IP_V6)
+		address.v6.sin6_scope_id = target->scope;
 	fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;

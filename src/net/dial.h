@@ -16,6 +16,7 @@ struct loop;
 struct dial_target {
 	struct ip ip;
 	uint16_t port;
+	uint32_t scope; /* the interface of a link-local IPv6 address; 0: none */
 	struct ip from; /* local address to bind to; IP_NONE: the kernel chooses */
 };
 

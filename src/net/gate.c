@@ -258,9 +258,9 @@ static enum gate_drop deliver(struct gate *gate, uint8_t *bytes, const struct fr
 {
 	enum gate_drop drop = GATE_OK;
 
-	if (gate->tcp && frame->proto == IPPROTO_TCP &&
-	    gate->tcp(bytes, frame->len, frame, info, gate->tcp_data)) {
+	if (gate->tcp && frame->proto == IPPROTO_TCP) {
 		gate->taken++;
+		gate->tcp(bytes, frame->len, frame, info, gate->tcp_data);
 		return GATE_OK;
 	}
 	if (!was_fragments)
@@ -319,6 +319,8 @@ void gate_input(struct gate *gate, uint8_t *bytes, size_t len, const struct link
 		return;
 	}
 	drop = check_addresses(gate, bytes, &frame);
+	if (drop == GATE_OK && gate->neighbours)
+		neighbours_input(gate->neighbours, bytes, &frame);
 	if (drop == GATE_OK && frame.fragment)
 		drop = join_fragments(gate, bytes, &frame, info);
 	else if (drop == GATE_OK)

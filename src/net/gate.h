@@ -3,7 +3,7 @@
  * A frame passes only if every length in it is true, it comes from an address that is the guest's
  * to use, and it is for somebody who may be reached: an address of the guest's own network other
  * than the gateway, the DNS address and broadcast leads nowhere, and must not be looked for on
- * the host's network. TCP is then offered to a stack of its own, as it is. What goes to libslirp
+ * the host's network. TCP then goes to a stack of its own, where there is one. What goes to libslirp
  * is only what libslirp is needed for, no fragments, in the form in which its bugs cannot be reached: see
  * gate.c. What does not pass is dropped and counted by reason.
  */
@@ -17,6 +17,7 @@
 #include "net/addrplan.h"
 #include "net/defrag.h"
 #include "net/link.h"
+#include "net/neighbour.h"
 #include "net/stats.h"
 #include "wire/frame.h"
 
@@ -25,7 +26,7 @@ enum gate_drop {
 	GATE_OK,
 	GATE_SOURCE,   /* from an address that is not the guest's */
 	GATE_NOWHERE,  /* to an address that leads nowhere */
-	GATE_LARGE,    /* a segment for the link to cut (GSO), and not for the TCP hook */
+	GATE_LARGE,    /* for the link to cut (GSO), and there is no TCP hook, or it is not TCP */
 	GATE_OVER_MTU, /* longer than the MTU */
 	GATE_FRAGMENT, /* of IPv6, or one that is not the next of its packet (net/defrag.h) */
 	GATE_TFTP,
@@ -38,9 +39,9 @@ enum gate_drop {
 typedef void gate_pass_fn(const uint8_t *frame, size_t len, void *data);
 
 /* A stack for TCP: @frame is TCP of either family, whole, @len bytes without padding, its checksum
- * not looked at. False: it does not want it, and has not changed it.
+ * not looked at.
  */
-typedef bool gate_tcp_fn(uint8_t *frame, size_t len, const struct frame *parsed,
+typedef void gate_tcp_fn(const uint8_t *frame, size_t len, const struct frame *parsed,
 			 const struct link_info *info, void *data);
 
 struct gate {
@@ -51,6 +52,7 @@ struct gate {
 	void *data;	  /* of pass */
 	gate_tcp_fn *tcp; /* NULL: TCP goes where the rest goes */
 	void *tcp_data;
+	struct neighbours *neighbours; /* borrowed: learns from all that is let in; may be NULL */
 	uint64_t passed;	       /* frames that went to pass */
 	uint64_t taken;		       /* frames that tcp took */
 	uint64_t faults[FRAME_FAULTS]; /* frames dropped, by what was wrong with them */

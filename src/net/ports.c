@@ -4,30 +4,34 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "net/forward.h"
 #include "net/settings.h"
 #include "net/slirp.h"
 
+struct port {
+	struct ports_entry entry;
+	struct forward *forward; /* owned; NULL: libslirp listens */
+};
+
 struct ports {
-	struct slirp *slirp;	     /* borrowed */
-	const struct addrplan *plan; /* borrowed */
-	bool ipv6;
+	struct ports_stacks stacks;
+	const struct settings *settings; /* borrowed */
 	struct ip guest6;
-	GArray *entries; /* struct ports_entry, ascending ids */
+	GArray *table; /* struct port, ascending ids */
 	uint64_t last_id;
 };
 
-struct ports *ports_new(struct slirp *slirp, const struct settings *settings,
+struct ports *ports_new(const struct ports_stacks *stacks, const struct settings *settings,
 			const struct ip *guest6)
 {
 	struct ports *ports = g_new0(struct ports, 1);
 
 	*ports = (struct ports){
-		.slirp = slirp,
-		.plan = &settings->plan,
-		.ipv6 = settings->ipv6,
+		.stacks = *stacks,
+		.settings = settings,
 		.guest6 = *guest6,
 	};
-	ports->entries = g_array_new(FALSE, FALSE, sizeof(struct ports_entry));
+	ports->table = g_array_new(FALSE, FALSE, sizeof(struct port));
 	return ports;
 }
 
@@ -35,14 +39,16 @@ void ports_free(struct ports *ports)
 {
 	if (!ports)
 		return;
-	g_array_free(ports->entries, TRUE);
+	for (guint i = 0; i < ports->table->len; i++)
+		forward_close(g_array_index(ports->table, struct port, i).forward);
+	g_array_free(ports->table, TRUE);
 	g_free(ports);
 }
 
 static void fill_defaults(const struct ports *ports, struct forward_spec *forward)
 {
 	bool v6 = forward->host_addr.family == IP_V6 || forward->guest_addr.family == IP_V6;
-	const struct ip guest4 = { .family = IP_V4, .v4 = ports->plan->guest };
+	const struct ip guest4 = { .family = IP_V4, .v4 = ports->settings->plan.guest };
 
 	if (forward->host_addr.family == IP_NONE)
 		forward->host_addr.family = v6 ? IP_V6 : IP_V4;
@@ -52,41 +58,59 @@ static void fill_defaults(const struct ports *ports, struct forward_spec *forwar
 
 static int check_families(const struct ports *ports, const struct forward_spec *forward)
 {
-	if (forward->host_addr.family == IP_V6 && !ports->ipv6)
+	if (forward->host_addr.family == IP_V6 && !ports->settings->ipv6)
 		return -EPROTONOSUPPORT;
 	return forward->host_addr.family == forward->guest_addr.family ? 0 : -EAFNOSUPPORT;
 }
 
+static int start_listening(struct ports *ports, struct port *port)
+{
+	const struct forward_spec *forward = &port->entry.forward;
+
+	if (!ports->stacks.tcp || forward->proto != TRANSPORT_TCP)
+		return slirp_stack_add_forward(ports->stacks.slirp, forward);
+	return forward_listen(ports->stacks.loop, ports->stacks.tcp, ports->settings, forward,
+			      &port->forward);
+}
+
+static int stop_listening(struct ports *ports, struct port *port)
+{
+	if (!port->forward)
+		return slirp_stack_remove_forward(ports->stacks.slirp, &port->entry.forward);
+	forward_close(port->forward);
+	return 0;
+}
+
 int ports_add(struct ports *ports, const struct forward_spec *forward, uint64_t *ret_id)
 {
-	struct ports_entry entry = { .id = ports->last_id + 1, .forward = *forward };
+	struct port port = { .entry = { .id = ports->last_id + 1, .forward = *forward } };
 	int r;
 
-	if (ports->entries->len >= PORTS_MAX)
+	if (ports->table->len >= PORTS_MAX)
 		return -EMFILE;
-	fill_defaults(ports, &entry.forward);
-	r = check_families(ports, &entry.forward);
+	fill_defaults(ports, &port.entry.forward);
+	r = check_families(ports, &port.entry.forward);
 	if (r == 0)
-		r = slirp_stack_add_forward(ports->slirp, &entry.forward);
+		r = start_listening(ports, &port);
 	if (r < 0)
 		return r;
-	ports->last_id = entry.id;
-	g_array_append_val(ports->entries, entry);
-	*ret_id = entry.id;
+	ports->last_id = port.entry.id;
+	g_array_append_val(ports->table, port);
+	*ret_id = port.entry.id;
 	return 0;
 }
 
 int ports_remove(struct ports *ports, uint64_t id)
 {
-	for (guint i = 0; i < ports->entries->len; i++) {
-		const struct ports_entry *entry = ports_get(ports, i);
+	for (guint i = 0; i < ports->table->len; i++) {
+		struct port *port = &g_array_index(ports->table, struct port, i);
 		int r;
 
-		if (entry->id != id)
+		if (port->entry.id != id)
 			continue;
-		r = slirp_stack_remove_forward(ports->slirp, &entry->forward);
+		r = stop_listening(ports, port);
 		if (r == 0)
-			g_array_remove_index(ports->entries, i);
+			g_array_remove_index(ports->table, i);
 		return r;
 	}
 	return -ENOENT;
@@ -94,7 +118,7 @@ int ports_remove(struct ports *ports, uint64_t id)
 
 const struct ports_entry *ports_get(const struct ports *ports, size_t index)
 {
-	if (index >= ports->entries->len)
+	if (index >= ports->table->len)
 		return NULL;
-	return &g_array_index(ports->entries, struct ports_entry, index);
+	return &g_array_index(ports->table, struct port, index).entry;
 }

@@ -13,9 +13,11 @@
 
 #include "wire/apireq.h"
 
+struct loop;
 struct ports;
 struct settings;
 struct slirp;
+struct tcp;
 
 #define PORTS_MAX 4096 /* entries at once */
 
@@ -24,10 +26,17 @@ struct ports_entry {
 	struct forward_spec forward; /* addresses filled in */
 };
 
-/* @slirp and @settings are borrowed. @guest6: the guest's IPv6 address, IP_NONE if not known. */
-struct ports *ports_new(struct slirp *slirp, const struct settings *settings,
+/* Who listens; all borrowed. */
+struct ports_stacks {
+	struct loop *loop;
+	struct slirp *slirp;
+	struct tcp *tcp; /* for TCP; NULL: that is libslirp's too */
+};
+
+/* @settings is borrowed. @guest6: the guest's IPv6 address, IP_NONE if not known. */
+struct ports *ports_new(const struct ports_stacks *stacks, const struct settings *settings,
 			const struct ip *guest6);
-void ports_free(struct ports *ports); /* NULL is a no-op; leaves the listeners to the stack */
+void ports_free(struct ports *ports); /* NULL is a no-op; leaves libslirp its listeners */
 
 /* 0, -EMFILE at PORTS_MAX, -EPROTONOSUPPORT for an IPv6 host address without IPv6,
  * -EAFNOSUPPORT where the guest address is of the other family, or -errno of the listener.

@@ -24,19 +24,16 @@
 #include "net/settings.h"
 #include "net/tcp_flow.h"
 
-#define TABLE_BITS 14
-#define TABLE_SIZE (1u << TABLE_BITS)
-#define FLOWS_MAX 100000
-#define HALF_OPEN_MAX 1024
 #define POOL_BUFFERS 1024 /* 64 MiB: what all flows together may have waiting */
 #define TIME_WAIT_MS (30 * 1000)
+#define STRAYS_PER_SECOND 1000
 
 static const char *const state_names[] = {
-	[TCP_DIALING] = "dialing",	   [TCP_SYN_RECEIVED] = "syn_received",
-	[TCP_ESTABLISHED] = "established", [TCP_CLOSE_WAIT] = "close_wait",
-	[TCP_FIN_WAIT_1] = "fin_wait_1",   [TCP_FIN_WAIT_2] = "fin_wait_2",
-	[TCP_CLOSING] = "closing",	   [TCP_LAST_ACK] = "last_ack",
-	[TCP_TIME_WAIT] = "time_wait",
+	[TCP_DIALING] = "dialing",	     [TCP_SYN_SENT] = "syn_sent",
+	[TCP_SYN_RECEIVED] = "syn_received", [TCP_ESTABLISHED] = "established",
+	[TCP_CLOSE_WAIT] = "close_wait",     [TCP_FIN_WAIT_1] = "fin_wait_1",
+	[TCP_FIN_WAIT_2] = "fin_wait_2",     [TCP_CLOSING] = "closing",
+	[TCP_LAST_ACK] = "last_ack",	     [TCP_TIME_WAIT] = "time_wait",
 };
 static_assert(sizeof(state_names) / sizeof(state_names[0]) == TCP_STATES, "a name per state");
 
@@ -75,12 +72,22 @@ static const struct stats_row rows[] = {
 	  STATS_NUMBER(struct tcp_stats, refused) },
 	{ "reset", "Resets sent to the guest or taken from it",
 	  STATS_NUMBER(struct tcp_stats, reset) },
+	{ "opened_to_guest", "Connections to forwarded ports that the guest has accepted",
+	  STATS_NUMBER(struct tcp_stats, opened_to_guest) },
+	{ "refused_by_guest", "Connections to forwarded ports that the guest refused",
+	  STATS_NUMBER(struct tcp_stats, refused_by_guest) },
+	{ "unanswered_by_guest", "Connections to forwarded ports that the guest did not answer",
+	  STATS_NUMBER(struct tcp_stats, unanswered_by_guest) },
 	{ "bytes_to_host", "Bytes taken from the guest for the host",
 	  STATS_NUMBER(struct tcp_stats, bytes_to_host) },
 	{ "bytes_to_guest", "Bytes taken from the host for the guest",
 	  STATS_NUMBER(struct tcp_stats, bytes_to_guest) },
 	{ "retransmitted", "Segments sent to the guest again",
 	  STATS_NUMBER(struct tcp_stats, retransmitted) },
+	{ "strays", "Segments of no connection, which are answered with a reset",
+	  STATS_NUMBER(struct tcp_stats, strays) },
+	{ "strays_unanswered", "Of these, segments that were too many to be answered",
+	  STATS_NUMBER(struct tcp_stats, strays_unanswered) },
 	{ "drops", "Segments and connections of the guest that were dropped or refused",
 	  STATS_ARRAY(struct tcp_stats, drops, drop_name), .counts_drops = true },
 	{ 0 },
@@ -152,10 +159,10 @@ void flow_set_timer(struct tcp_flow *flow, int64_t at_ms)
 
 static struct tcp_flow **chain_of(struct tcp *tcp, const struct tcp_key *key)
 {
-	return &tcp->table[siphash(&tcp->key, key, sizeof(*key)) & (TABLE_SIZE - 1)];
+	return &tcp->table[siphash(&tcp->key, key, sizeof(*key)) & (TCP_TABLE_SIZE - 1)];
 }
 
-static struct tcp_flow *find(struct tcp *tcp, const struct tcp_key *key)
+struct tcp_flow *flow_find(struct tcp *tcp, const struct tcp_key *key)
 {
 	struct tcp_flow *flow = *chain_of(tcp, key);
 
@@ -249,29 +256,6 @@ struct tcp_flow *flow_new(struct tcp *tcp, const struct tcp_key *key)
 	return flow;
 }
 
-/* A SYN that no flow is made for: RFC 9293 section 3.10.7.1. */
-static void refuse_syn(struct tcp *tcp, const struct tcpseg *syn, const uint8_t *bytes)
-{
-	const struct tcpseg reset = {
-		.src = syn->dst,
-		.dst = syn->src,
-		.sport = syn->dport,
-		.dport = syn->sport,
-		.ack = syn->seq + 1,
-		.flags = TCPSEG_RST | TCPSEG_ACK,
-		.wscale = TCPSEG_WSCALE_NONE,
-	};
-	struct mac us, guest;
-
-	memcpy(us.b, bytes, sizeof(us.b));
-	memcpy(guest.b, bytes + sizeof(us.b), sizeof(guest.b));
-	tcp_count_drop(tcp, TCP_DROP_FLOWS);
-	tcp->stats.refused++;
-	tcp->stats.reset++;
-	tcp->output.segment(&reset, tcp_mss(tcp, syn->src.family == IP_V6), &us, &guest,
-			    tcp->output.data);
-}
-
 /* The port may be used again before the old connection is forgotten: RFC 9293 section 3.6.1. */
 static bool may_reopen(const struct tcp_flow *flow, const struct tcpseg *seg)
 {
@@ -279,46 +263,91 @@ static bool may_reopen(const struct tcp_flow *flow, const struct tcpseg *seg)
 	       !(seg->flags & TCPSEG_ACK) && seq_before(flow->rcv_nxt, seg->seq);
 }
 
-/* The DNS address is the other stack's, and no connection goes to a group. */
-static bool is_left_to_others(const struct tcp *tcp, const struct ip *dst)
+/* No connection goes to a group, nor to everybody. */
+static bool is_group(const struct tcp *tcp, const struct ip *dst)
 {
-	const struct addrplan *plan = &tcp->settings->plan;
+	struct ip4 broadcast = ip4_broadcast(&tcp->settings->plan.net);
 
 	if (dst->family == IP_V6)
-		return dst->v6.b[0] == 0xff ||
-		       memcmp(dst->v6.b, plan->dns6.b, sizeof(dst->v6.b)) == 0;
-	return dst->v4.b[0] >= 224 || ip4_equal(&dst->v4, &plan->dns);
+		return dst->v6.b[0] == 0xff;
+	return dst->v4.b[0] >= 224 || ip4_equal(&dst->v4, &broadcast);
 }
 
-bool tcp_input(struct tcp *tcp, const uint8_t *bytes, const struct frame *frame)
+static bool may_answer_stray(struct tcp *tcp)
+{
+	int64_t now_ms = loop_now_ms(tcp->loop);
+
+	if (now_ms - tcp->strays_since_ms >= 1000) {
+		tcp->strays_since_ms = now_ms;
+		tcp->strays_answered = 0;
+	}
+	return tcp->strays_answered++ < STRAYS_PER_SECOND;
+}
+
+void tcp_answer_stray(struct tcp *tcp, const struct tcpseg *seg, const struct mac *from,
+		      const struct mac *to)
+{
+	bool has_ack = seg->flags & TCPSEG_ACK;
+	const struct tcpseg reset = {
+		.src = seg->dst,
+		.dst = seg->src,
+		.sport = seg->dport,
+		.dport = seg->sport,
+		.seq = has_ack ? seg->ack : 0,
+		.ack = has_ack ? 0 :
+				 seg->seq + (uint32_t)seg->len + !!(seg->flags & TCPSEG_SYN) +
+					 !!(seg->flags & TCPSEG_FIN),
+		.flags = has_ack ? TCPSEG_RST : TCPSEG_RST | TCPSEG_ACK,
+		.wscale = TCPSEG_WSCALE_NONE,
+	};
+
+	if (seg->flags & TCPSEG_RST)
+		return;
+	if (may_answer_stray(tcp))
+		tcp->output.segment(&reset, tcp_mss(tcp, seg->src.family == IP_V6), to, from,
+				    tcp->output.data);
+	else
+		tcp->stats.strays_unanswered++;
+}
+
+void tcp_input(struct tcp *tcp, const uint8_t *bytes, const struct frame *frame)
 {
 	struct tcpseg seg;
 	struct tcp_key key;
 	struct tcp_flow *flow;
+	struct mac to, from;
 
 	if (!tcpseg_parse(bytes, frame, &seg)) {
 		tcp_count_drop(tcp, TCP_DROP_MALFORMED);
-		return true;
+		return;
 	}
-	if (is_left_to_others(tcp, &seg.dst))
-		return false;
+	if (is_group(tcp, &seg.dst)) {
+		tcp->stats.strays++;
+		return;
+	}
+	memcpy(to.b, bytes, sizeof(to.b));
+	memcpy(from.b, bytes + sizeof(to.b), sizeof(from.b));
 	make_key(&seg, &key);
-	flow = find(tcp, &key);
+	flow = flow_find(tcp, &key);
 	if (flow && may_reopen(flow, &seg)) {
 		flow_destroy(flow);
 		flow = NULL;
 	}
 	if (flow) {
+		flow->guest_mac = from; /* it may have moved */
 		flow_input(flow, &seg);
-		return true;
+		return;
 	}
-	if ((seg.flags & (TCPSEG_SYN | TCPSEG_ACK | TCPSEG_RST)) != TCPSEG_SYN)
-		return false;
-	if (tcp->stats.flows >= tcp->stats.flows_limit) {
-		refuse_syn(tcp, &seg, bytes);
-		return true;
+	if ((seg.flags & (TCPSEG_SYN | TCPSEG_ACK | TCPSEG_RST)) != TCPSEG_SYN) {
+		tcp->stats.strays++;
+		tcp_answer_stray(tcp, &seg, &from, &to);
+	} else if (tcp->stats.flows >= tcp->stats.flows_limit) {
+		tcp_count_drop(tcp, TCP_DROP_FLOWS);
+		tcp->stats.refused++;
+		tcp_answer_stray(tcp, &seg, &from, &to);
+	} else {
+		flow_syn(tcp, &seg, bytes, &key);
 	}
-	return flow_syn(tcp, &seg, bytes, &key);
 }
 
 static void run_timers(void *data)
@@ -372,13 +401,13 @@ int tcp_new(struct loop *loop, const struct settings *settings, const struct tcp
 		return -errno;
 	tcp = g_new0(struct tcp, 1);
 	tcp->descriptors = files.rlim_cur;
-	tcp->stats.flows_limit = FLOWS_MAX;
-	tcp->stats.half_open_limit = HALF_OPEN_MAX;
+	tcp->stats.flows_limit = TCP_FLOWS_MAX;
+	tcp->stats.half_open_limit = TCP_HALF_OPEN_MAX;
 	tcp->loop = loop;
 	tcp->settings = settings;
 	tcp->output = *output;
 	tcp->key = key;
-	tcp->table = g_new0(struct tcp_flow *, TABLE_SIZE);
+	tcp->table = g_new0(struct tcp_flow *, TCP_TABLE_SIZE);
 	tcp->pool = pool_new(POOL_BUFFERS);
 	tcp->wheel = wheel_new(loop_now_ms(loop));
 	tcp->wake.fn = run_timers;
@@ -392,7 +421,7 @@ void tcp_free(struct tcp *tcp)
 {
 	if (!tcp)
 		return;
-	for (unsigned i = 0; i < TABLE_SIZE; i++) {
+	for (unsigned i = 0; i < TCP_TABLE_SIZE; i++) {
 		while (tcp->table[i])
 			flow_destroy(tcp->table[i]);
 	}

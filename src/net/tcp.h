@@ -2,7 +2,8 @@
  *
  * To the guest it is the far end of every connection (RFC 9293); to the host it is a program that
  * connects (net/dial.h). A SYN is answered only once the host's connect() has succeeded, and
- * with what a program on the host would have been told if it has not.
+ * with what a program on the host would have been told if it has not. A connection that the host
+ * has accepted for the guest becomes a SYN from the client's own address.
  *
  * Costs nothing for flows that are idle: no timer but a rare keepalive, no buffer, one epoll
  * entry. Work is done at the end of a turn of the loop for the flows that something happened to.
@@ -20,6 +21,7 @@
 #include "wire/inet.h"
 #include "wire/tcpseg.h"
 
+struct dial_target;
 struct loop;
 struct settings;
 struct tcp;
@@ -36,6 +38,14 @@ struct tcp_output {
 		       const struct mac *to, void *data);
 	bool large_segments;
 	void *data;
+	/* The host's first name server of a family: address and scope. False: it has none. NULL is a
+	 * host without any.
+	 */
+	bool (*nameserver)(enum ip_family family, struct dial_target *ret, void *data);
+	/* The MAC of an address of the guest, for tcp_open_to_guest(). False: not known, and asked
+	 * for: tcp_neighbour() follows. With @doubt it is asked for in any case.
+	 */
+	bool (*neighbour)(const struct ip *ip, bool doubt, struct mac *ret, void *data);
 };
 
 /* @loop and @settings are borrowed. 0 or -errno. */
@@ -43,10 +53,30 @@ int tcp_new(struct loop *loop, const struct settings *settings, const struct tcp
 	    struct tcp **ret);
 void tcp_free(struct tcp *tcp); /* NULL is a no-op; connections are reset */
 
-/* A TCP segment from the guest that the gate let pass, its checksum right. False: it belongs to no
- * connection of ours and is not to start one; another stack may have it.
+/* A TCP segment from the guest that the gate let pass, its checksum right. */
+void tcp_input(struct tcp *tcp, const uint8_t *bytes, const struct frame *frame);
+
+/* A client of the host and whom it wants in the guest; both addresses are of one family. */
+struct tcp_endpoints {
+	struct ip client, guest;
+	uint16_t client_port, guest_port;
+};
+
+/* How many connections to that place in the guest may be opened now: what it does not answer waits
+ * in the host's backlog, and takes no room from others.
  */
-bool tcp_input(struct tcp *tcp, const uint8_t *bytes, const struct frame *frame);
+size_t tcp_open_room(const struct tcp *tcp, const struct tcp_endpoints *ends);
+
+/* Carry the accepted socket @fd (non-blocking; ours from here on) to the guest, where it comes from
+ * the client's address and port. A client that the guest could not answer there (of the host's
+ * loopback, of the guest's own network, link-local) appears as the gateway; where that place is
+ * taken already, at another port. The client is reset when the guest refuses, and when it is silent
+ * for a minute. 0, or -errno: the client has been reset.
+ */
+int tcp_open_to_guest(struct tcp *tcp, int fd, const struct tcp_endpoints *ends);
+
+/* An address of the guest has this MAC. */
+void tcp_neighbour(struct tcp *tcp, const struct ip *ip, const struct mac *mac);
 
 /* Why a segment or a connection of the guest comes to nothing. */
 enum tcp_drop {
@@ -60,7 +90,7 @@ enum tcp_drop {
 	TCP_DROPS
 };
 
-#define TCP_STATES 9 /* enum tcp_state, net/tcp_flow.h */
+#define TCP_STATES 10 /* enum tcp_state, net/tcp_flow.h */
 
 struct tcp_stats {
 	size_t flows, flows_limit;
@@ -69,8 +99,11 @@ struct tcp_stats {
 	uint64_t opened;  /* connections that the host has accepted */
 	uint64_t refused; /* connections that came to nothing */
 	uint64_t reset;	  /* resets sent to the guest or taken from it */
+	uint64_t opened_to_guest, refused_by_guest, unanswered_by_guest; /* accepted by the host */
 	uint64_t bytes_to_host, bytes_to_guest;
-	uint64_t retransmitted; /* segments */
+	uint64_t retransmitted;	    /* segments */
+	uint64_t strays;	    /* segments of no connection, or to a group */
+	uint64_t strays_unanswered; /* of these, those that got no RST because there were too many */
 	uint64_t drops[TCP_DROPS];
 };
 

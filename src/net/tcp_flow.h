@@ -4,6 +4,7 @@
  *   tcp_in.c    what a segment from the guest does to a flow
  *   tcp_out.c   what goes to the guest: data, acknowledgements, retransmission
  *   tcp_host.c  what goes to and comes from the host's socket
+ *   tcp_open.c  connections that the host has accepted for the guest
  *
  * Names follow RFC 9293: SND is from us to the guest, RCV from the guest to us.
  */
@@ -23,7 +24,9 @@
 /* What each state means for the two directions. */
 enum tcp_state {
 	TCP_DIALING,	  /* SYN seen, the host's connect() is under way; dial is set, fd is not */
-	TCP_SYN_RECEIVED, /* connected, SYN-ACK sent; from here on fd is set, dial is not */
+	TCP_SYN_SENT,	  /* accepted by the host, our SYN is out or waits for the guest's MAC;
+			   * from here on fd is set, dial is not */
+	TCP_SYN_RECEIVED, /* connected, SYN-ACK sent */
 	TCP_ESTABLISHED,  /* both ways open */
 	TCP_CLOSE_WAIT,	  /* the guest has finished; we may still send */
 	TCP_FIN_WAIT_1,	  /* our FIN is out, not acknowledged; the guest may still send */
@@ -49,7 +52,7 @@ struct tcp_flow {
 	struct tcp *tcp;
 	struct tcp_key key;
 	struct tcp_flow *hash_next;
-	GList half_open; /* tcp::half_open, in DIALING and SYN_RECEIVED */
+	GList half_open; /* tcp::half_open, up to SYN_RECEIVED */
 	GList touched;	 /* tcp::touched, while is_touched */
 	struct wheel_timer timer;
 	struct mac guest_mac, our_mac;
@@ -77,7 +80,7 @@ struct tcp_flow {
 	uint8_t retries, duplicate_acks;
 
 	bool is_touched, ack_now, recovering;
-	bool window_scaling; /* the guest's SYN had the option */
+	bool window_scaling; /* the guest's SYN had the option; before it, ours has */
 	bool fin_sent;
 	bool forget;			   /* TIME_WAIT without the wait: the guest closed first */
 	bool starved;			   /* the pool had no buffer; the timer tries again */
@@ -100,10 +103,16 @@ struct tcp {
 	struct tcp_flow **table; /* TCP_TABLE_SIZE chains */
 	GQueue half_open;	 /* oldest first */
 	GQueue touched;
+	int64_t strays_since_ms; /* the second in which strays_answered were */
+	unsigned strays_answered;
 	struct tcp_stats stats;
 	struct log_limit no_room[TCP_DROPS];
 	uint64_t descriptors; /* RLIMIT_NOFILE at the start */
 };
+
+#define TCP_TABLE_SIZE (1u << 14)
+#define TCP_FLOWS_MAX 100000
+#define TCP_HALF_OPEN_MAX 1024
 
 /* Sequence numbers wrap: a is before b when the distance is less than half of the circle. */
 static inline bool seq_before(uint32_t a, uint32_t b)
@@ -117,6 +126,10 @@ static inline uint32_t flow_in_flight(const struct tcp_flow *flow)
 }
 
 /* tcp.c */
+struct tcp_flow *flow_find(struct tcp *tcp, const struct tcp_key *key);
+/* RFC 9293 section 3.10.7.1: RST for a segment that came from @from to @to, and for that alone. */
+void tcp_answer_stray(struct tcp *tcp, const struct tcpseg *seg, const struct mac *from,
+		      const struct mac *to);
 void flow_set_state(struct tcp_flow *flow, enum tcp_state state);
 struct tcp_flow *flow_new(struct tcp *tcp, const struct tcp_key *key); /* below flows_limit */
 void flow_touch(struct tcp_flow *flow); /* work for it at the end of this turn */
@@ -125,11 +138,14 @@ void flow_destroy(struct tcp_flow *flow); /* silently; the host's side is reset 
 void flow_time_wait(struct tcp_flow *flow);
 
 /* tcp_in.c */
-bool flow_syn(struct tcp *tcp, const struct tcpseg *seg, const uint8_t *bytes,
+void flow_syn(struct tcp *tcp, const struct tcpseg *seg, const uint8_t *bytes,
 	      const struct tcp_key *key);
+void flow_begin(struct tcp_flow *flow); /* our half of the numbers, and all options offered */
+void flow_take_syn(struct tcp_flow *flow, const struct tcpseg *seg); /* the guest's half */
 void flow_input(struct tcp_flow *flow, const struct tcpseg *seg);
 
 /* tcp_out.c */
+void flow_send_syn(struct tcp_flow *flow);
 void flow_send_syn_ack(struct tcp_flow *flow);
 void flow_output(struct tcp_flow *flow);      /* what may go: data, FIN, an ACK that is due */
 void flow_retransmit(struct tcp_flow *flow);  /* the first segment that is not acknowledged */
@@ -141,7 +157,8 @@ uint32_t flow_segment_max(const struct tcp_flow *flow); /* bytes of payload that
 uint16_t tcp_mss(const struct tcp *tcp, bool v6);	/* what fits the link's MTU */
 
 /* tcp_host.c */
-int flow_dial(struct tcp_flow *flow); /* 0, or -errno: not even tried */
+int flow_dial(struct tcp_flow *flow);	       /* 0, or -errno: not even tried */
+int flow_adopt(struct tcp_flow *flow, int fd); /* takes it over in any case; 0 or -errno */
 /* to_host, then SHUT_WR. False: the flow is gone. */
 bool flow_write_host(struct tcp_flow *flow);
 /* Take bytes for the host: into the socket, and what does not fit into to_host. The count taken, or
@@ -150,6 +167,11 @@ bool flow_write_host(struct tcp_flow *flow);
 ssize_t flow_take(struct tcp_flow *flow, const uint8_t *bytes, size_t len);
 bool flow_read_host(struct tcp_flow *flow, uint32_t limit); /* false: the flow is gone */
 void flow_refuse(struct tcp_flow *flow, int error); /* tell the guest as the host was told */
+
+/* tcp_open.c */
+void flow_open_input(struct tcp_flow *flow, const struct tcpseg *seg); /* in SYN_SENT */
+void flow_open_timeout(struct tcp_flow *flow);			       /* in SYN_SENT */
+void flow_doubt_neighbour(struct tcp_flow *flow); /* it does not answer: has it moved? */
 
 /* queues */
 void queue_consume(struct tcp_flow *flow, struct tcp_queue *queue, uint32_t len);

@@ -19,6 +19,7 @@
 #include "wire/icmperr.h"
 
 #define READV_MAX 16
+#define DNS_PORT 53
 
 void queue_consume(struct tcp_flow *flow, struct tcp_queue *queue, uint32_t len)
 {
@@ -63,6 +64,17 @@ static bool is_addr(const struct ip *ip, const struct ip4 *v4, const struct ip6 
 	return ip4_equal(&ip->v4, v4);
 }
 
+/* The DNS address is the host's name server, and nothing else. */
+static int resolve_nameserver(const struct tcp_flow *flow, struct dial_target *ret)
+{
+	const struct tcp_output *output = &flow->tcp->output;
+
+	if (flow->key.remote_port != DNS_PORT || !output->nameserver ||
+	    !output->nameserver(ret->ip.family, ret, output->data))
+		return -ENETUNREACH;
+	return 0;
+}
+
 /* Where a destination of the guest is on the host. */
 static int resolve_target(const struct tcp_flow *flow, struct dial_target *ret)
 {
@@ -74,6 +86,8 @@ static int resolve_target(const struct tcp_flow *flow, struct dial_target *ret)
 	ret->ip.family = (enum ip_family)flow->key.family;
 	memcpy(ret->ip.v6.b, flow->key.remote, v6 ? 16 : 4);
 	ret->from = v6 ? settings->outbound6 : settings->outbound4;
+	if (is_addr(&ret->ip, &plan->dns, &plan->dns6))
+		return resolve_nameserver(flow, ret);
 	if (!is_addr(&ret->ip, &plan->gateway, &plan->gateway6))
 		return 0;
 	if (!settings->host_loopback)
@@ -99,27 +113,32 @@ static void host_event(uint32_t events, void *data)
 }
 
 /* #syscalls:engine setsockopt */
-static void dialed(int fd, int error, void *data)
+int flow_adopt(struct tcp_flow *flow, int fd)
 {
 	const int yes = 1;
+
+	flow->fd = fd;
+	flow->host_writable = true; /* it is connected, and nothing has been written */
+	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &yes, sizeof(yes));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
+	return loop_add(flow->tcp->loop, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, host_event,
+			flow, &flow->source);
+}
+
+static void dialed(int fd, int error, void *data)
+{
 	struct tcp_flow *flow = data;
-	struct tcp *tcp = flow->tcp;
 
 	flow->dial = NULL;
 	if (fd < 0) {
 		flow_refuse(flow, error);
 		return;
 	}
-	flow->fd = fd;
-	flow->host_writable = true; /* that is how a connect() ends */
-	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &yes, sizeof(yes));
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
-	if (loop_add(tcp->loop, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, host_event, flow,
-		     &flow->source) < 0) {
+	if (flow_adopt(flow, fd) < 0) {
 		flow_refuse(flow, -ENOMEM);
 		return;
 	}
-	tcp->stats.opened++;
+	flow->tcp->stats.opened++;
 	flow_set_state(flow, TCP_SYN_RECEIVED);
 	flow_send_syn_ack(flow);
 }

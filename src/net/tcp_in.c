@@ -30,33 +30,48 @@ static uint32_t initial_sequence(const struct tcp_flow *flow)
 	return clock + (uint32_t)(siphash(&flow->tcp->key, &flow->key, sizeof(flow->key)) >> 32);
 }
 
-bool flow_syn(struct tcp *tcp, const struct tcpseg *seg, const uint8_t *bytes,
+void flow_begin(struct tcp_flow *flow)
+{
+	flow->iss = initial_sequence(flow);
+	flow->snd_una = flow->snd_nxt = flow->snd_max = flow->iss;
+	flow->rto_ms = RTO_INITIAL_MS;
+	flow->mss = tcp_mss(flow->tcp, flow->key.family == IP_V6);
+	flow->window_scaling = true;
+	flow->rcv_wscale = RCV_WSCALE;
+}
+
+void flow_take_syn(struct tcp_flow *flow, const struct tcpseg *seg)
+{
+	uint16_t mss = seg->src.family == IP_V6 ? MSS_DEFAULT6 : MSS_DEFAULT4;
+
+	if (seg->mss != 0)
+		mss = MAX(seg->mss, MSS_MIN);
+	flow->mss = MIN(flow->mss, mss);
+	flow->irs = seg->seq;
+	flow->rcv_nxt = flow->rcv_adv = flow->rcv_acked = seg->seq + 1;
+	flow->snd_wnd = seg->window;
+	flow->snd_wl1 = seg->seq;
+	if (seg->wscale != TCPSEG_WSCALE_NONE) {
+		flow->snd_wscale = seg->wscale;
+	} else { /* both or none: RFC 7323 section 2.2 */
+		flow->rcv_wscale = 0;
+		flow->window_scaling = false;
+	}
+}
+
+void flow_syn(struct tcp *tcp, const struct tcpseg *seg, const uint8_t *bytes,
 	      const struct tcp_key *key)
 {
-	bool v6 = seg->src.family == IP_V6;
 	struct tcp_flow *flow = flow_new(tcp, key);
 	int r;
 
 	memcpy(flow->our_mac.b, bytes, sizeof(flow->our_mac.b));
 	memcpy(flow->guest_mac.b, bytes + sizeof(flow->our_mac.b), sizeof(flow->guest_mac.b));
-	flow->irs = seg->seq;
-	flow->rcv_nxt = flow->rcv_adv = flow->rcv_acked = seg->seq + 1;
-	flow->iss = initial_sequence(flow);
-	flow->snd_una = flow->snd_nxt = flow->snd_max = flow->iss;
-	flow->snd_wnd = seg->window;
-	flow->snd_wl1 = seg->seq;
-	flow->rto_ms = RTO_INITIAL_MS;
-	flow->mss = seg->mss != 0 ? MAX(seg->mss, MSS_MIN) : v6 ? MSS_DEFAULT6 : MSS_DEFAULT4;
-	flow->mss = MIN(flow->mss, tcp_mss(tcp, v6));
-	if (seg->wscale != TCPSEG_WSCALE_NONE) { /* both or none: RFC 7323 section 2.2 */
-		flow->snd_wscale = seg->wscale;
-		flow->rcv_wscale = RCV_WSCALE;
-	}
-	flow->window_scaling = seg->wscale != TCPSEG_WSCALE_NONE;
+	flow_begin(flow);
+	flow_take_syn(flow, seg);
 	r = flow_dial(flow);
 	if (r < 0)
 		flow_refuse(flow, r);
-	return true;
 }
 
 /* RFC 5961: what could be a blind attack is answered with where we stand, and a real peer then
@@ -168,6 +183,7 @@ static void take_fin(struct tcp_flow *flow)
 		flow_set_state(flow, TCP_TIME_WAIT);
 		break;
 	case TCP_DIALING:
+	case TCP_SYN_SENT:
 	case TCP_SYN_RECEIVED:
 	case TCP_CLOSE_WAIT:
 	case TCP_CLOSING:
@@ -216,6 +232,10 @@ void flow_input(struct tcp_flow *flow, const struct tcpseg *seg)
 		if ((seg->flags & TCPSEG_RST) && seg->seq == flow->rcv_nxt)
 			flow_destroy(flow);
 		return; /* a repeated SYN is answered when we know what to say */
+	}
+	if (flow->state == TCP_SYN_SENT) {
+		flow_open_input(flow, seg);
+		return;
 	}
 	if (flow->state == TCP_SYN_RECEIVED && (seg->flags & TCPSEG_SYN) && seg->seq == flow->irs) {
 		flow_send_syn_ack(flow);

@@ -105,7 +105,9 @@ void flow_reset_guest(struct tcp_flow *flow)
 	/* In answer to a SYN there is nothing but its number to show that we mean it. */
 	if (flow->state == TCP_DIALING)
 		send_segment(flow, 0, TCPSEG_RST | TCPSEG_ACK, NULL, 0);
-	else if (flow->state != TCP_TIME_WAIT)
+	else if (flow->state == TCP_SYN_SENT && flow->snd_nxt != flow->iss)
+		send_segment(flow, flow->snd_nxt, TCPSEG_RST, NULL, 0); /* nothing to acknowledge */
+	else if (flow->state != TCP_SYN_SENT && flow->state != TCP_TIME_WAIT)
 		send_segment(flow, flow->snd_nxt, TCPSEG_RST | TCPSEG_ACK, NULL, 0);
 	flow->tcp->stats.reset++;
 }
@@ -130,6 +132,12 @@ void flow_arm_timer(struct tcp_flow *flow)
 		flow_set_timer(flow, now_ms + KEEPALIVE_FINISHED_MS);
 	else
 		flow_set_timer(flow, now_ms + KEEPALIVE_MS);
+}
+
+void flow_send_syn(struct tcp_flow *flow)
+{
+	send_segment(flow, flow->iss, TCPSEG_SYN, NULL, 0);
+	flow->snd_nxt = flow->snd_max = flow->iss + 1;
 }
 
 void flow_send_syn_ack(struct tcp_flow *flow)
@@ -256,7 +264,7 @@ void flow_output(struct tcp_flow *flow)
 {
 	uint32_t before = flow->snd_max;
 
-	if (flow->state == TCP_DIALING || flow->state == TCP_SYN_RECEIVED)
+	if (flow->state <= TCP_SYN_RECEIVED)
 		return;
 	if (flow->state != TCP_TIME_WAIT && !send_data(flow))
 		return;
@@ -323,6 +331,7 @@ static void fin_acknowledged(struct tcp_flow *flow)
 		flow_set_state(flow, TCP_TIME_WAIT);
 		break;
 	case TCP_DIALING:
+	case TCP_SYN_SENT:
 	case TCP_SYN_RECEIVED:
 	case TCP_ESTABLISHED:
 	case TCP_CLOSE_WAIT:
@@ -364,6 +373,10 @@ void flow_timeout(struct tcp_flow *flow, int64_t now_ms)
 {
 	bool waiting = is_unacknowledged(flow);
 
+	if (flow->state == TCP_SYN_SENT) {
+		flow_open_timeout(flow);
+		return;
+	}
 	if (flow->starved) {
 		flow->starved = false;
 		flow_touch(flow);
@@ -375,6 +388,8 @@ void flow_timeout(struct tcp_flow *flow, int64_t now_ms)
 		flow_destroy(flow);
 		return;
 	}
+	if (flow->retries > 1)
+		flow_doubt_neighbour(flow);
 	flow->rto_ms = MIN(flow->rto_ms * 2, RTO_MAX_MS);
 	flow->recovering = false;
 	flow->duplicate_acks = 0;

@@ -19,6 +19,8 @@
 
 /* #syscalls:keeper open openat fstat fstat64 newfstatat fstatat64 statx lseek _llseek
  * #syscalls:keeper read readv close
+ * #syscalls:engine open openat fstat fstat64 newfstatat fstatat64 statx lseek _llseek
+ * #syscalls:engine read readv close
  */
 size_t resolvconf_read(char text[RESOLVCONF_MAX])
 {
@@ -43,6 +45,15 @@ size_t resolvconf_read(char text[RESOLVCONF_MAX])
 	}
 	fclose(file);
 	return used;
+}
+
+/* #syscalls:engine stat stat64 newfstatat fstatat64 statx */
+void resolvconf_stat(struct stat *ret)
+{
+	struct stat now;
+
+	if (stat(RESOLV_CONF, &now) == 0)
+		*ret = now;
 }
 
 /* Watch the directory that each name on the way to @path stands in, links followed, and the file

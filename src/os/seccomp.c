@@ -76,7 +76,8 @@ struct argument_rule {
 
 static const struct argument_rule argument_rules[] = {
 	{ "socket", 0, UINT32_MAX, { AF_INET, AF_INET6 }, 2 },
-	{ "ioctl", 1, UINT32_MAX, { FIONREAD, TCGETS }, 2 },
+	/* SIOCGIFINDEX: if_nametoindex(3), for the scope of a name server. */
+	{ "ioctl", 1, UINT32_MAX, { FIONREAD, TCGETS, SIOCGIFINDEX }, 3 },
 	/* Not F_SETOWN and F_SETSIG, which send signals to others. */
 	{ "fcntl", 1, UINT32_MAX, { F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC }, 5 },
 	{ "fcntl64", 1, UINT32_MAX, { F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC }, 5 },

@@ -129,6 +129,14 @@ struct ip4 ip4_broadcast(const struct ip4_net *net)
 	return ip4_from_host(ip4_to_host(&net->base) | ~ip4_to_host(&mask));
 }
 
+bool ip_equal(const struct ip *a, const struct ip *b)
+{
+	if (a->family != b->family)
+		return false;
+	return a->family == IP_V6 ? memcmp(a->v6.b, b->v6.b, sizeof(a->v6.b)) == 0 :
+				    ip4_equal(&a->v4, &b->v4);
+}
+
 bool ip_is_any(const struct ip *ip)
 {
 	static const struct ip6 any6;

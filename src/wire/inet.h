@@ -59,6 +59,7 @@ bool ip4_equal(const struct ip4 *a, const struct ip4 *b);
 bool ip4_in_net(const struct ip4 *ip, const struct ip4_net *net);
 struct ip4 ip4_broadcast(const struct ip4_net *net);
 bool ip_is_any(const struct ip *ip);
+bool ip_equal(const struct ip *a, const struct ip *b); /* family too */
 
 /* The address that SLAAC gives an interface in a /64: EUI-64 (RFC 4291 appendix A). */
 struct ip6 ip6_slaac(const struct ip6 *prefix64, const struct mac *mac);

@@ -21,6 +21,7 @@ def shell(world, redirection):
     return [*world.as_user(), "bash", "-c", f'exec "$@" {redirection}', "bash"]
 
 
+@pytest.mark.usefixtures("stack")
 def test_no_descriptors_left(world, sock, confinement):
     """More connections than descriptors: no spin, no flood of lines, and it works again after."""
     probes.serve_inet(world, w.INET4)
@@ -38,6 +39,25 @@ def test_no_descriptors_left(world, sock, confinement):
     w.wait_until(lambda: peer_connects(world), "connections to work again")
     probes.assert_works(world)
     assert w.api(sock, "list_hostfwd")["entries"] == []
+    assert len(gate.stderr()) < 16384
+    assert gate.stop() == 0
+
+
+@pytest.mark.usefixtures("native")
+def test_no_descriptors_for_clients_of_a_port(world, sock, confinement):
+    """They wait in the backlog; nobody spins for them, and those that stay are served in the end.
+
+    libslirp serves nobody any more after this.
+    """
+    probes.serve(world, world.guest, peers.tcp_server, "0.0.0.0")
+    limit = ["prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}", "--"]
+    gate = world.start_tap("-a", sock, *confinement, user=[*world.as_user(), *limit])
+    w.api(sock, "add_hostfwd", proto="tcp", host_addr="0.0.0.0", host_port=8080, guest_port=PORT)
+    holder = begin(world, world.inet, peers.hold, w.HOST4, 8080, 150, 150, ready_line="holding")
+    probes.assert_idle(gate.pid)
+    holder.kill()
+    holder.wait()
+    assert probes.peer(world, world.inet, peers.ask, w.HOST4, 8080, "peer") == w.INET4
     assert len(gate.stderr()) < 16384
     assert gate.stop() == 0
 

@@ -75,6 +75,11 @@ REQUESTS = {
     "list": '{"execute":"list_hostfwd"}\0', "stats": '{"execute":"get_stats"}', "remove": '{"execute":"remove_hostfwd","arguments":{"id":1}}',
     "array": "[1]", "number": "12", "string": '"a\\"b"', "open": '{"a":"\\', "twice": '{"a":1,"a":2}', "empty": " ",
 }
+NAMESERVERS = {
+    "one": "nameserver 192.0.2.1\n", "both": "search a.test\nnameserver 2001:db8::1\nnameserver 192.0.2.1\n",
+    "scope": "nameserver fe80::1%eth0\n", "comment": "# nameserver 192.0.2.1\nnameserver\t127.0.0.53 # here",
+    "bad": "nameserver a.test\nnameserver 192.0.2.300\nnameserver", "ends": "nameserver 192.0.2.1\r\n\n\0nameserver ::1%",
+}
 LINES = {
     "podman": "--disable-host-loopback|--mtu=65520|--enable-sandbox|--enable-seccomp|--enable-ipv6|-c|-e|3|-r|4|--netns-type=path|/proc/self/ns/net|tap0",
     "rootlesskit": "--mtu|65520|-r|3|--disable-host-loopback|--cidr|10.41.0.0/16|12345|tap0",
@@ -96,4 +101,5 @@ write(root / "frame", FRAMES)
 write(root / "tcpseg", SEGMENTS)
 write(root / "gate", GATE)
 write(root / "apireq", REQUESTS)
+write(root / "nameserver", NAMESERVERS)
 write(root / "cli", {name: line.replace("|", "\n") for name, line in LINES.items()})

@@ -10,7 +10,7 @@ import world as w
 MAC = bytes.fromhex("020000000001")
 BROADCAST = b"\xff" * 6
 ETH_IP4, ETH_ARP = 0x0800, 0x0806
-ICMP, UDP = 1, 17
+ICMP, TCP, UDP = 1, 6, 17
 
 
 def address(text):
@@ -30,9 +30,13 @@ def ethernet(kind, payload, to=BROADCAST):
     return to + MAC + struct.pack(">H", kind) + payload
 
 
-def arp_request(target, sender=w.GUEST4):
-    return ethernet(ETH_ARP, struct.pack(">HHBBH6s4s6s4s", 1, ETH_IP4, 6, 4, 1, MAC,
+def arp(operation, target, sender=w.GUEST4, mac=MAC):
+    return ethernet(ETH_ARP, struct.pack(">HHBBH6s4s6s4s", 1, ETH_IP4, 6, 4, operation, mac,
                                          address(sender), bytes(6), address(target)))
+
+
+def arp_request(target, sender=w.GUEST4):
+    return arp(1, target, sender)
 
 
 def ip4(proto, payload, src=w.GUEST4, dst=w.GATEWAY4, length=None, first=0x45, fragment=0):
@@ -50,6 +54,13 @@ def echo_request(number, data=b"ping"):
 def udp(sport, dport, data, length=None):
     """A datagram without checksum; its length field may lie."""
     return struct.pack(">HHHH", sport, dport, 8 + len(data) if length is None else length, 0) + data
+
+
+def tcp(sport, dport, seq, ack, flags, src=w.GUEST4, dst=w.INET4):
+    """A segment without data or options."""
+    head = struct.pack(">HHIIBBHHH", sport, dport, seq, ack, 0x50, flags, 0xffff, 0, 0)
+    pseudo = struct.pack(">4s4sBBH", address(src), address(dst), 0, TCP, len(head))
+    return head[:16] + struct.pack(">H", checksum(pseudo + head)) + head[18:]
 
 
 def dhcp_discover(number=1):
@@ -83,6 +94,10 @@ class BessClient:
     def answer_to(self, frame, accept):
         """Send a frame; the first one that comes back and is what we want."""
         self.send(frame)
+        return self.receive(accept)
+
+    def receive(self, accept):
+        """The next frame that is what we want."""
         end = time.monotonic() + w.DEADLINE_S
         while time.monotonic() < end:
             readable, _, _ = select.select([self.sock], [], [], w.DEADLINE_S)

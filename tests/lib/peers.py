@@ -112,7 +112,8 @@ class TcpHandler(socketserver.StreamRequestHandler):
         reset(self.request)
 
     def do_watch(self):
-        """Note how the client ends the connection."""
+        """Say that we watch, and note how the client ends the connection."""
+        self.answer("watching")
         try:
             self.rfile.read()
             self.server.notes.put("eof")
@@ -237,6 +238,14 @@ def connect(address, port, timeout_s=TIMEOUT_S):
     return "connected"
 
 
+def reset_on_signal(address, port):
+    """Connect, and reset the connection on SIGTERM."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    sock = socket.create_connection((address, int(port)), timeout=TIMEOUT_S)
+    signal.sigwait({signal.SIGTERM})
+    reset(sock)
+
+
 def ended(address, port, line):
     """How a connection ends that says this line: "eof", "data", or the name of the error."""
     try:
@@ -246,9 +255,48 @@ def ended(address, port, line):
         return errno.errorcode.get(e.errno, str(e))
 
 
+def pour(address, port):
+    """Send without end; how it ended."""
+    try:
+        with open_tcp(address, port, "sink") as sock:
+            print("begun", flush=True)
+            while True:
+                sock.sendall(bytes(RECV_BYTES))
+    except OSError as e:
+        return errno.errorcode.get(e.errno, str(e))
+
+
+def drain(address, port):
+    """Receive without end; how it ended."""
+    try:
+        with open_tcp(address, port, f"source {1 << 40}") as sock:
+            sock.recv(1)
+            print("begun", flush=True)
+            while sock.recv(RECV_BYTES):
+                pass
+    except OSError as e:
+        return errno.errorcode.get(e.errno, str(e))
+    return "eof"
+
+
+def ask_from_same_port(address, port, *sources):
+    """From each of these addresses and one port of theirs, all open at once; what each was told."""
+    socks = []
+    for source in sources:
+        sock = socket.socket(family(address), socket.SOCK_STREAM)
+        sock.settimeout(TIMEOUT_S)
+        sock.bind((source, socks[0].getsockname()[1] if socks else 0))
+        sock.connect((address, int(port)))
+        socks.append(sock)
+    for sock in socks:
+        sock.sendall(b"peer\n")
+    return [read_line(sock) for sock in socks]
+
+
 def end_by(address, port, how):
     """End a connection by RST or FIN; what the server saw."""
     with open_tcp(address, port, "watch") as sock:
+        read_line(sock)
         if how == "reset":
             reset(sock)
     return ask(address, port, "note")
@@ -369,8 +417,8 @@ def send_frames(interface):
     return taken
 
 
-PROGRAMS = [tcp_server, udp_server, upload, download, duplex, ask, late, first, connect, ended,
-            end_by, many, hold, udp_echo, udp_many, udp_ask, udp_send, make_tap, send_frames]
+PROGRAMS = [tcp_server, udp_server, upload, download, duplex, ask, ask_from_same_port, late, first,
+            connect, reset_on_signal, ended, pour, drain, end_by, many, hold, udp_echo, udp_many, udp_ask, udp_send, make_tap, send_frames]
 
 
 def main(name, *arguments):

@@ -3,8 +3,12 @@ import os
 
 import pytest
 
+import peers
+import probes
 import world as w
-from probes import CONFINED
+from probes import CONFINED, peer
+
+pytestmark = pytest.mark.usefixtures("stack")
 
 NAME, OTHER_NAMESERVER = "gate.test", "192.0.2.3"
 OLD, NEW = "198.51.100.1", "198.51.100.2"       # what the two nameservers answer
@@ -65,13 +69,49 @@ def replace_by_symlink(etc, target):
 
 
 def assert_followed(world):
-    w.wait_until(lambda: resolve(world) == NEW, "the new nameserver to be used")
+    for transport in ("+notcp", "+tcp"):
+        w.wait_until(lambda: resolve(world, transport) == NEW, "the new nameserver to be used")
 
 
 @pytest.mark.parametrize("transport", ["+notcp", "+tcp"])
 def test_answer(world, confinement, nameservers, transport):
     world.start_tap(*confinement)
     assert resolve(world, transport) == OLD
+
+
+@pytest.mark.parametrize("transport", ["+notcp", "+tcp"])
+def test_answer_over_ipv6(world, confinement, transport):
+    """fd00::3 is the first nameserver that has an IPv6 address."""
+    nameserver(world, w.INET6, OLD)
+    world.set_nameservers(w.INET4, w.INET6)
+    world.start_tap("-6", *confinement)
+    world.guest.run("ip", "addr", "add", "fd00::100/64", "dev", "tap0", "nodad")
+    assert resolve(world, transport, server=w.DNS6) == OLD
+
+
+def test_link_local_nameserver(world):
+    """Its scope, an interface of the host, stands behind the address."""
+    world.inet.run("ip", "addr", "add", "fe80::8/64", "dev", "inet0", "nodad")
+    world.host.run("ip", "addr", "add", "fe80::7/64", "dev", "up0", "nodad")
+    probes.serve(world, world.inet, peers.tcp_server, "::", 53)
+    world.set_nameservers("fe80::8%up0")
+    world.start_tap("-6", *CONFINED)
+    world.guest.run("ip", "addr", "add", "fd00::100/64", "dev", "tap0", "nodad")
+    assert peer(world, world.guest, peers.ask, w.DNS6, 53, "peer") == "fe80::7"
+
+
+def test_only_port_53_of_the_dns_address(world):
+    for port in (53, 54):
+        probes.serve(world, world.inet, peers.tcp_server, w.INET4, port)
+    world.start_tap(*CONFINED)
+    assert peer(world, world.guest, peers.connect, w.DNS4, 53) == "connected"
+    assert peer(world, world.guest, peers.connect, w.DNS4, 54) == "ENETUNREACH"
+
+
+def test_no_nameserver_of_that_family(world):
+    world.set_nameservers(w.INET6)
+    world.start_tap(*CONFINED)
+    assert peer(world, world.guest, peers.connect, w.DNS4, 53) == "ENETUNREACH"
 
 
 def test_loopback_nameserver_of_the_host(world):

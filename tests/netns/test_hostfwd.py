@@ -10,6 +10,7 @@ from probes import CONFINED, PORT, begin, finish, peer
 
 HOST_PORT = 8080
 GUEST6 = "fd00::100"
+both_stacks = pytest.mark.usefixtures("stack")
 
 
 @pytest.fixture
@@ -43,6 +44,7 @@ def seen_by_guest(world, proto, ns, address, port=HOST_PORT):
     return peer(world, ns, peers.ask, address, port, "peer")
 
 
+@both_stacks
 @pytest.mark.parametrize("proto", ["tcp", "udp"])
 def test_source_address(world, sock, confinement, proto):
     """A client on the host's loopback appears as the gateway, all others as themselves."""
@@ -54,6 +56,7 @@ def test_source_address(world, sock, confinement, proto):
     assert seen_by_guest(world, proto, world.host, w.HOST4) == w.HOST4
 
 
+@both_stacks
 @pytest.mark.parametrize("proto", ["tcp", "udp"])
 def test_source_address_ipv6(world, sock, proto):
     start(world, sock, *CONFINED)
@@ -63,6 +66,7 @@ def test_source_address_ipv6(world, sock, proto):
     assert seen_by_guest(world, proto, world.inet, w.HOST6) == w.INET6
 
 
+@both_stacks
 def test_bulk(world, sock):
     size = 16 << 20
     start(world, sock, *CONFINED)
@@ -73,6 +77,7 @@ def test_bulk(world, sock):
             peers.stream_digest(size)
 
 
+@both_stacks
 def test_both_families_share_a_port(world, sock):
     """`::` means IPv6 only, so that podman can publish 0.0.0.0 and :: with the same port."""
     start(world, sock, *CONFINED)
@@ -84,6 +89,7 @@ def test_both_families_share_a_port(world, sock):
     assert seen_by_guest(world, "tcp", world.inet, w.HOST6) == w.INET6
 
 
+@both_stacks
 @pytest.mark.parametrize("host_addr", ["127.0.0.1", w.HOST4])
 def test_only_the_named_host_address_listens(world, sock, host_addr):
     start(world, sock, *CONFINED)
@@ -94,6 +100,7 @@ def test_only_the_named_host_address_listens(world, sock, host_addr):
     assert peer(world, world.host, peers.connect, host_addr, HOST_PORT) == "connected"
 
 
+@both_stacks
 def test_only_the_named_host_address_listens_ipv6(world, sock):
     start(world, sock, *CONFINED)
     serve_guest(world, "::")
@@ -102,6 +109,7 @@ def test_only_the_named_host_address_listens_ipv6(world, sock):
     assert seen_by_guest(world, "tcp", world.host, "::1") == w.GATEWAY6
 
 
+@both_stacks
 def test_guest_address_is_used(world, sock):
     start(world, sock, *CONFINED)
     world.guest.run("ip", "addr", "add", "10.0.2.50/24", "dev", "tap0")
@@ -110,6 +118,7 @@ def test_guest_address_is_used(world, sock):
     assert seen_by_guest(world, "tcp", world.inet, w.HOST4) == w.INET4
 
 
+@both_stacks
 def test_host_port_of_root_needs_root(world, sock):
     """An open port below 1024 is root's; the error changes nothing."""
     start(world, sock, *CONFINED)
@@ -119,6 +128,7 @@ def test_host_port_of_root_needs_root(world, sock):
     assert len(w.api(sock, "list_hostfwd")["entries"]) == (0 if world.rootless else 1)
 
 
+@both_stacks
 def test_closed_loopback_does_not_close_forwards(world, sock):
     start(world, sock, "--disable-host-loopback", *CONFINED)
     serve_guest(world)
@@ -127,6 +137,7 @@ def test_closed_loopback_does_not_close_forwards(world, sock):
     assert peer(world, world.host, peers.connect, "127.0.0.1", HOST_PORT) == "connected"
 
 
+@both_stacks
 def test_burst_waits_in_the_backlog(world, sock):
     """While nobody accepts, the kernel completes 100 connects; then all of them are served."""
     gate = start(world, sock, *CONFINED)
@@ -138,6 +149,7 @@ def test_burst_waits_in_the_backlog(world, sock):
     assert finish(burst) == 100
 
 
+@both_stacks
 def test_ids_are_never_used_again(world, sock):
     start(world, sock, *CONFINED)
     assert [add(sock, host_port=9001), add(sock, host_port=9002), add(sock, "udp")] == [1, 2, 3]
@@ -146,6 +158,7 @@ def test_ids_are_never_used_again(world, sock):
     assert [e["id"] for e in w.api(sock, "list_hostfwd")["entries"]] == [1, 3, 4]
 
 
+@both_stacks
 @pytest.mark.parametrize("host_addr,target,guest_addr", [
     ("0.0.0.0", w.HOST4, ""), ("::", w.HOST6, GUEST6)])
 def test_removed_forward_is_refused(world, sock, host_addr, target, guest_addr):
@@ -167,6 +180,7 @@ def test_removed_udp_forward_is_silent(world, sock):
     assert peer(world, world.inet, peers.udp_send, w.HOST4, HOST_PORT, "x", 5) == "ECONNREFUSED"
 
 
+@both_stacks
 def test_established_connection_survives_its_forward(world, sock):
     start(world, sock, *CONFINED)
     serve_guest(world)
@@ -178,8 +192,57 @@ def test_established_connection_survives_its_forward(world, sock):
     assert finish(waiting) == "left"
 
 
-def test_dead_guest_port_closes_the_connection(world, sock):
-    """Nobody listens in the guest: the host's client is not left hanging."""
+def test_dead_guest_port_resets_the_client(world, sock, stack):
+    """Nobody listens in the guest: the client learns it, and as soon as somebody does it is served."""
     start(world, sock, *CONFINED)
     add(sock)
-    assert peer(world, world.inet, peers.ended, w.HOST4, HOST_PORT, "peer") in ("eof", "ECONNRESET")
+    for _ in range(2):
+        assert peer(world, world.inet, peers.ended, w.HOST4, HOST_PORT, "peer") in \
+            {"slirp": ("eof", "ECONNRESET"), "native": ("ECONNRESET",)}[stack]
+    serve_guest(world)
+    assert seen_by_guest(world, "tcp", world.inet, w.HOST4) == w.INET4
+
+
+@both_stacks
+def test_burst(world, sock):
+    """All of 500 clients that come at once are served."""
+    start(world, sock, *CONFINED)
+    serve_guest(world)
+    add(sock)
+    assert peer(world, world.inet, peers.many, w.HOST4, HOST_PORT, 500) == 500
+
+
+@both_stacks
+def test_half_closed_both_ways(world, sock):
+    size = 1 << 20
+    start(world, sock, *CONFINED)
+    serve_guest(world)
+    add(sock)
+    assert peer(world, world.inet, peers.late, w.HOST4, HOST_PORT, size) == \
+        peers.stream_digest(size)
+    assert peer(world, world.inet, peers.first, w.HOST4, HOST_PORT, size) == \
+        [peers.stream_digest(size)] * 2
+
+
+def test_reset_crosses_both_ways(world, sock, stack):
+    """libslirp passes a reset on as an end of file."""
+    start(world, sock, *CONFINED)
+    serve_guest(world)
+    add(sock)
+    soft = ["eof"] * (stack == "slirp")
+    assert peer(world, world.inet, peers.end_by, w.HOST4, HOST_PORT, "reset") in ["reset", *soft]
+    assert peer(world, world.inet, peers.end_by, w.HOST4, HOST_PORT, "eof") == "eof"
+    assert peer(world, world.inet, peers.ended, w.HOST4, HOST_PORT, "reset") in \
+        ["ECONNRESET", *soft]
+
+
+@both_stacks
+@pytest.mark.parametrize("program,ends", [
+    (peers.pour, ["ECONNRESET", "EPIPE"]), (peers.drain, ["eof", "ECONNRESET"])])
+def test_server_killed_in_the_middle(world, sock, program, ends):
+    start(world, sock, *CONFINED)
+    server = probes.serve(world, world.guest, peers.tcp_server, "0.0.0.0")
+    add(sock)
+    client = begin(world, world.inet, program, w.HOST4, HOST_PORT, ready_line="begun")
+    server.kill()
+    assert finish(client) in ends

@@ -36,7 +36,6 @@ struct world {
 	unsigned stack_frames, tcp_frames;
 	uint8_t last[4096]; /* frame, to either */
 	size_t last_len;
-	bool tcp_takes;
 };
 
 static void take(const uint8_t *frame, size_t len, void *data)
@@ -48,7 +47,7 @@ static void take(const uint8_t *frame, size_t len, void *data)
 	memcpy(world->last, frame, MIN(len, sizeof(world->last)));
 }
 
-static bool take_tcp(uint8_t *frame, size_t len, const struct frame *parsed,
+static void take_tcp(const uint8_t *frame, size_t len, const struct frame *parsed,
 		     const struct link_info *info, void *data)
 {
 	struct world *world = data;
@@ -56,11 +55,8 @@ static bool take_tcp(uint8_t *frame, size_t len, const struct frame *parsed,
 	(void)info;
 	g_assert_cmpuint(parsed->proto, ==, PROTO_TCP);
 	g_assert_cmpuint(parsed->len, ==, len);
-	if (!world->tcp_takes)
-		return false;
 	world->tcp_frames++;
 	memcpy(world->last, frame, MIN(len, sizeof(world->last)));
-	return true;
 }
 
 static void make_world(struct world *world)
@@ -561,8 +557,8 @@ static void test_mtu(void)
 	g_assert_cmpint(judge(&world, frame, sizeof(frame), &plain), ==, GATE_OVER_MTU);
 }
 
-/* What the TCP hook takes is as the guest sent it, urgent pointer and all; what it does not take
- * goes the way of the rest.
+/* The TCP hook gets TCP as the guest sent it, urgent pointer and all, and none reaches the other
+ * stack.
  */
 static void test_tcp_hook(void)
 {
@@ -573,7 +569,6 @@ static void test_tcp_hook(void)
 
 	make_world(&world);
 	world.gate.tcp = take_tcp;
-	world.tcp_takes = true;
 	memcpy(frame, sent, sizeof(frame));
 	gate_input(&world.gate, frame, sizeof(frame), &large);
 	g_assert_cmpuint(world.tcp_frames, ==, 1);
@@ -583,13 +578,6 @@ static void test_tcp_hook(void)
 	g_assert_cmpuint(world.stack_frames, ==, 1);
 	g_assert_cmpuint(world.tcp_frames, ==, 1);
 
-	world.tcp_takes = false;
-	gate_input(&world.gate, frame, sizeof(frame), &plain);
-	g_assert_cmpuint(world.stack_frames, ==, 2);
-	gate_input(&world.gate, frame, sizeof(frame), &large);
-	g_assert_cmpuint(world.gate.drops[GATE_LARGE], ==, 1);
-
-	world.tcp_takes = true;
 	put_ip4(frame + IP_OFFSET + 16, "10.0.2.77");
 	gate_input(&world.gate, frame, sizeof(frame), &plain);
 	g_assert_cmpuint(world.gate.drops[GATE_NOWHERE], ==, 1);
@@ -597,6 +585,43 @@ static void test_tcp_hook(void)
 	gate_input(&world.gate, frame, sizeof(frame), &plain);
 	g_assert_cmpuint(world.gate.drops[GATE_SOURCE], ==, 1);
 	g_assert_cmpuint(world.tcp_frames, ==, 1);
+}
+
+static void note_learned(const struct ip *ip, const struct mac *mac, void *data)
+{
+	(void)ip;
+	memcpy(data, mac->b, sizeof(mac->b));
+}
+
+static void ignore_question(const uint8_t *frame, size_t len, void *data)
+{
+	(void)frame;
+	(void)len;
+	(void)data;
+}
+
+/* Neighbours learn from frames that are let in, and from no others. */
+static void test_neighbours(void)
+{
+	uint8_t frame[] = UDP4_FRAME, learned[6] = { 0 };
+	const struct neighbours_output output = { ignore_question, note_learned, learned };
+	struct ip guest = { .family = IP_V4 };
+	struct world world;
+	struct mac mac;
+
+	make_world(&world);
+	guest.v4 = world.plan.guest;
+	world.gate.neighbours = neighbours_new(&world.plan, &output);
+	g_assert_false(neighbours_find(world.gate.neighbours, &guest, 0, &mac));
+	put_ip4(frame + IP_OFFSET + 16, "10.0.2.77"); /* leads nowhere */
+	gate_input(&world.gate, frame, sizeof(frame), &plain);
+	g_assert_false(neighbours_find(world.gate.neighbours, &guest, 0, &mac));
+	put_ip4(frame + IP_OFFSET + 16, "10.0.2.2");
+	gate_input(&world.gate, frame, sizeof(frame), &plain);
+	g_assert_true(neighbours_find(world.gate.neighbours, &guest, 0, &mac));
+	g_assert_cmpmem(mac.b, 6, frame + 6, 6);
+	g_assert_cmpmem(learned, 6, frame + 6, 6);
+	neighbours_free(world.gate.neighbours);
 }
 
 int main(int argc, char **argv)
@@ -624,5 +649,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/gate/large", test_large);
 	g_test_add_func("/gate/mtu", test_mtu);
 	g_test_add_func("/gate/tcp-hook", test_tcp_hook);
+	g_test_add_func("/gate/neighbours", test_neighbours);
 	return g_test_run();
 }

@@ -154,7 +154,7 @@ static void send_raw(struct world *w, uint32_t seq, uint8_t flags, const char *t
 	headers = tcpseg_build(&seg, &guest, &gateway, false, bytes);
 	memcpy(bytes + headers, text, seg.len);
 	g_assert_cmpint(frame_parse(bytes, headers + seg.len, &frame), ==, FRAME_OK);
-	g_assert_true(tcp_input(w->tcp, bytes, &frame));
+	tcp_input(w->tcp, bytes, &frame);
 }
 
 static void send_next(struct world *w, uint8_t flags, const char *text)
@@ -490,26 +490,59 @@ static void test_limit_of_half_open(void)
 	finish(&w);
 }
 
-/* A SYN-ACK for somebody else's connection, and a stray segment, are not ours to answer. */
-static void test_not_ours(void)
+/* RFC 9293 section 3.10.7.1: RST for what belongs to no connection, from where it was sent to. */
+static void test_strays(void)
 {
-	static const struct mac mac;
 	struct world w;
-	struct frame frame;
-	uint8_t bytes[TCPSEG_HEADER_MAX];
-	struct tcpseg seg = { .flags = TCPSEG_ACK, .wscale = TCPSEG_WSCALE_NONE };
+	const struct sent *sent;
 
 	start(&w, true);
-	seg.src = (struct ip){ .family = IP_V4, .v4 = w.settings.plan.guest };
-	seg.dst = (struct ip){ .family = IP_V4, .v4 = w.settings.plan.gateway };
-	g_assert_cmpint(frame_parse(bytes, tcpseg_build(&seg, &mac, &mac, false, bytes), &frame),
-			==, FRAME_OK);
-	g_assert_false(tcp_input(w.tcp, bytes, &frame));
-	seg.flags = TCPSEG_SYN;
-	seg.dst.v4 = w.settings.plan.dns;
-	g_assert_cmpint(frame_parse(bytes, tcpseg_build(&seg, &mac, &mac, false, bytes), &frame),
-			==, FRAME_OK);
-	g_assert_false(tcp_input(w.tcp, bytes, &frame));
+	w.ack = 77;
+	sent = reaction(&w, 5, TCPSEG_ACK, "");
+	g_assert_cmpint(sent->seg.flags, ==, TCPSEG_RST);
+	g_assert_cmpuint(sent->seg.seq, ==, 77);
+	g_assert_cmpuint(sent->seg.dport, ==, GUEST_PORT);
+	g_assert_cmpuint(sent->seg.sport, ==, w.port);
+	g_assert_cmpint(reaction(&w, 5, TCPSEG_SYN | TCPSEG_ACK, "")->seg.flags, ==, TCPSEG_RST);
+	sent = reaction(&w, 5, TCPSEG_FIN, "data");
+	g_assert_cmpint(sent->seg.flags, ==, TCPSEG_RST | TCPSEG_ACK);
+	g_assert_cmpuint(sent->seg.seq, ==, 0);
+	g_assert_cmpuint(sent->seg.ack, ==, 10);
+	send_raw(&w, 5, TCPSEG_RST, ""); /* never for a RST */
+	send_raw(&w, 5, TCPSEG_RST | TCPSEG_ACK, "");
+	g_assert_cmpuint(w.segments->len, ==, 3);
+	for (int i = 0; i < 2000; i++)
+		send_raw(&w, 5, TCPSEG_ACK, "");
+	g_assert_cmpuint(w.segments->len, ==, 1000); /* in one second */
+	g_assert_cmpuint(tcp_stats(w.tcp).strays, ==, 2005);
+	g_assert_cmpuint(tcp_stats(w.tcp).strays_unanswered, ==, 1003);
+	g_assert_cmpuint(tcp_stats(w.tcp).flows, ==, 0);
+	finish(&w);
+}
+
+/* Nobody connects to a group, or to everybody. */
+static void test_groups(void)
+{
+	static const char *const groups[] = { "224.0.0.1", "255.255.255.255", "10.0.2.255" };
+	static const struct mac mac;
+	struct world w;
+
+	start(&w, true);
+	for (size_t i = 0; i < G_N_ELEMENTS(groups); i++) {
+		struct tcpseg seg = { .flags = TCPSEG_SYN, .wscale = TCPSEG_WSCALE_NONE };
+		uint8_t bytes[TCPSEG_HEADER_MAX];
+		struct frame frame;
+		size_t len;
+
+		seg.src = (struct ip){ .family = IP_V4, .v4 = w.settings.plan.guest };
+		g_assert_true(ip_parse(groups[i], &seg.dst));
+		len = tcpseg_build(&seg, &mac, &mac, false, bytes);
+		g_assert_cmpint(frame_parse(bytes, len, &frame), ==, FRAME_OK);
+		tcp_input(w.tcp, bytes, &frame);
+	}
+	g_assert_cmpuint(tcp_stats(w.tcp).strays, ==, 3);
+	g_assert_cmpuint(tcp_stats(w.tcp).flows, ==, 0);
+	g_assert_cmpuint(w.segments->len, ==, 0);
 	finish(&w);
 }
 
@@ -529,6 +562,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tcp/flows-by-state", test_flows_by_state);
 	g_test_add_func("/tcp/limit-of-flows", test_limit_of_flows);
 	g_test_add_func("/tcp/limit-of-half-open", test_limit_of_half_open);
-	g_test_add_func("/tcp/not-ours", test_not_ours);
+	g_test_add_func("/tcp/strays", test_strays);
+	g_test_add_func("/tcp/groups", test_groups);
 	return g_test_run();
 }

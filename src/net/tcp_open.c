@@ -1,0 +1,236 @@
+/* Connections that the host has accepted for the guest: the client's end is a socket already, and
+ * the guest's begins with our SYN (RFC 9293 section 3.10.7.3). The client's bytes wait in that
+ * socket until the guest has answered.
+ *
+ * The SYN goes to the MAC that the guest's address has; it waits in the flow while that is not
+ * known, and goes again at once when the address turns out to be elsewhere. A guest that is silent
+ * is asked again and again for a minute.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/loop.h"
+#include "net/settings.h"
+#include "net/tcp_flow.h"
+
+#define SYN_RETRIES 5	 /* after 1, 2, 4, 8, 16 s; the end comes 32 s after the last */
+#define WAITING_MAX 256	 /* connections that one place in the guest has not answered yet */
+#define PORT_FIRST 49152 /* RFC 6335: ports that nobody is found at */
+#define PORT_COUNT (65536 - PORT_FIRST)
+#define PORT_TRIES 1024
+
+static size_t address_len(enum ip_family family)
+{
+	return family == IP_V6 ? sizeof(struct ip6) : sizeof(struct ip4);
+}
+
+static struct ip guest_of(const struct tcp_flow *flow)
+{
+	struct ip ip = { .family = (enum ip_family)flow->key.family };
+
+	memcpy(ip.v6.b, flow->key.guest, address_len(ip.family));
+	return ip;
+}
+
+static bool is_to(const struct tcp_flow *flow, const struct tcp_endpoints *ends)
+{
+	struct ip ip = guest_of(flow);
+
+	return flow->key.guest_port == ends->guest_port && ip_equal(&ip, &ends->guest);
+}
+
+size_t tcp_open_room(const struct tcp *tcp, const struct tcp_endpoints *ends)
+{
+	/* The rest is for those that the guest begins. */
+	const size_t opening_max = tcp->stats.half_open_limit * 3 / 4;
+	size_t waiting = 0;
+
+	if (tcp->stats.half_open >= opening_max || tcp->stats.flows >= tcp->stats.flows_limit)
+		return 0;
+	for (const GList *at = tcp->half_open.head; at; at = at->next) {
+		const struct tcp_flow *flow = at->data;
+
+		waiting += flow->state == TCP_SYN_SENT && is_to(flow, ends);
+	}
+	return MIN(WAITING_MAX - MIN(waiting, WAITING_MAX), opening_max - tcp->stats.half_open);
+}
+
+/* Whether an answer of the guest to that address would come to us, and be let through. */
+static bool is_answerable(const struct addrplan *plan, const struct ip *client)
+{
+	const uint8_t *b = client->v6.b;
+
+	if (ip_is_any(client))
+		return false;
+	if (client->family == IP_V4)
+		return client->v4.b[0] != 127 && !ip4_in_net(&client->v4, &plan->net);
+	return !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80) && /* fe80::/10 */
+	       memcmp(b, plan->prefix6.b, 8) != 0 &&
+	       memcmp(b, (struct ip6){ { [15] = 1 } }.b, sizeof(client->v6.b)) != 0;
+}
+
+/* From where the guest is to see the client. */
+static int choose_key(struct tcp *tcp, const struct tcp_endpoints *ends, struct tcp_key *ret)
+{
+	const struct addrplan *plan = &tcp->settings->plan;
+	enum ip_family family = ends->guest.family;
+	struct tcp_key key = {
+		.family = (uint8_t)family,
+		.guest_port = ends->guest_port,
+		.remote_port = ends->client_port,
+	};
+	uint32_t at = 0;
+
+	memcpy(key.guest, ends->guest.v6.b, address_len(family));
+	if (is_answerable(plan, &ends->client))
+		memcpy(key.remote, ends->client.v6.b, address_len(family));
+	else if (family == IP_V6)
+		memcpy(key.remote, plan->gateway6.b, sizeof(plan->gateway6.b));
+	else
+		memcpy(key.remote, plan->gateway.b, sizeof(plan->gateway.b));
+	if (flow_find(tcp, &key))
+		at = (uint32_t)siphash(&tcp->key, &key, sizeof(key));
+	for (int i = 0; i < PORT_TRIES && flow_find(tcp, &key); i++)
+		key.remote_port = (uint16_t)(PORT_FIRST + at++ % PORT_COUNT);
+	if (flow_find(tcp, &key))
+		return -EADDRINUSE;
+	*ret = key;
+	return 0;
+}
+
+/* Send the SYN, or ask whom to send it to; again when the time is up. */
+static void try_syn(struct tcp_flow *flow, bool doubt)
+{
+	struct tcp *tcp = flow->tcp;
+	struct ip guest = guest_of(flow);
+
+	if (tcp->output.neighbour(&guest, doubt, &flow->guest_mac, tcp->output.data))
+		flow_send_syn(flow);
+	flow_set_timer(flow, loop_now_ms(tcp->loop) + flow->rto_ms);
+}
+
+/* #syscalls:engine setsockopt close */
+static int reset_client(struct tcp *tcp, int fd, enum tcp_drop reason, int error)
+{
+	const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+	tcp_count_drop(tcp, reason);
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	fd_close(&fd);
+	return error;
+}
+
+int tcp_open_to_guest(struct tcp *tcp, int fd, const struct tcp_endpoints *ends)
+{
+	struct tcp_key key;
+	struct tcp_flow *flow;
+	int r = choose_key(tcp, ends, &key);
+
+	if (r < 0)
+		return reset_client(tcp, fd, TCP_DROP_RESOURCES, r);
+	if (tcp->stats.flows >= tcp->stats.flows_limit)
+		return reset_client(tcp, fd, TCP_DROP_FLOWS, -ENOBUFS);
+	flow = flow_new(tcp, &key);
+	flow->our_mac = addrplan_gateway_mac(&tcp->settings->plan, ends->guest.family);
+	flow_begin(flow);
+	flow_set_state(flow, TCP_SYN_SENT);
+	r = flow_adopt(flow, fd);
+	if (r < 0) {
+		tcp_count_drop(tcp, TCP_DROP_RESOURCES);
+		flow_destroy(flow);
+		return r;
+	}
+	try_syn(flow, false);
+	return 0;
+}
+
+/* The rest of the handshake, and what waits behind it. */
+static void establish(struct tcp_flow *flow, const struct tcpseg *seg)
+{
+	struct tcp *tcp = flow->tcp;
+
+	tcp->stats.opened_to_guest++;
+	flow_set_state(flow, TCP_ESTABLISHED);
+	flow->snd_wl2 = seg->ack;
+	flow->ack_now = true;
+	flow_acknowledged(flow, seg->ack, loop_now_ms(tcp->loop));
+}
+
+/* The guest answers for an older connection from the same port. It has to forget that one first,
+ * which the RST makes it do; then it is to hear the SYN again, soon but once.
+ */
+static void answer_old(struct tcp_flow *flow, const struct tcpseg *seg)
+{
+	tcp_answer_stray(flow->tcp, seg, &flow->guest_mac, &flow->our_mac);
+	if (!(seg->flags & TCPSEG_RST) && flow->retries == 0)
+		flow_set_timer(flow, loop_now_ms(flow->tcp->loop));
+}
+
+void flow_open_input(struct tcp_flow *flow, const struct tcpseg *seg)
+{
+	bool has_ack = seg->flags & TCPSEG_ACK;
+
+	if (has_ack && (flow->snd_nxt == flow->iss || seg->ack != flow->snd_nxt)) {
+		answer_old(flow, seg);
+		return;
+	}
+	if (seg->flags & TCPSEG_RST) {
+		if (!has_ack) /* nothing shows that it means us */
+			return;
+		flow->tcp->stats.refused_by_guest++;
+		flow_destroy(flow); /* and the client is reset */
+		return;
+	}
+	if (!(seg->flags & TCPSEG_SYN))
+		return;
+	flow_take_syn(flow, seg);
+	if (has_ack) {
+		establish(flow, seg);
+	} else { /* both have begun at the same time: RFC 9293 figure 7 */
+		flow_set_state(flow, TCP_SYN_RECEIVED);
+		flow_send_syn_ack(flow);
+	}
+}
+
+void flow_open_timeout(struct tcp_flow *flow)
+{
+	if (flow->retries++ >= SYN_RETRIES) {
+		flow->tcp->stats.unanswered_by_guest++;
+		flow_reset_guest(flow);
+		flow_destroy(flow);
+		return;
+	}
+	if (flow->snd_nxt != flow->iss)
+		flow->tcp->stats.retransmitted++;
+	flow->rto_ms *= 2;
+	try_syn(flow, true);
+}
+
+void flow_doubt_neighbour(struct tcp_flow *flow)
+{
+	struct tcp *tcp = flow->tcp;
+	struct ip guest = guest_of(flow);
+	struct mac mac; /* what is known has been seen to be of no use */
+
+	if (tcp->output.neighbour)
+		(void)tcp->output.neighbour(&guest, true, &mac, tcp->output.data);
+}
+
+void tcp_neighbour(struct tcp *tcp, const struct ip *ip, const struct mac *mac)
+{
+	for (size_t i = 0; i < TCP_TABLE_SIZE; i++) {
+		for (struct tcp_flow *flow = tcp->table[i]; flow; flow = flow->hash_next) {
+			struct ip guest = guest_of(flow);
+			bool moved = memcmp(flow->guest_mac.b, mac->b, sizeof(mac->b)) != 0;
+
+			if (!ip_equal(&guest, ip))
+				continue;
+			flow->guest_mac = *mac;
+			if (flow->state == TCP_SYN_SENT && (moved || flow->snd_nxt == flow->iss))
+				flow_send_syn(flow);
+		}
+	}
+}
