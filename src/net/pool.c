@@ -2,14 +2,15 @@
  * blocks of this size go back only from the top of the heap, and something that lives longer
  * always lies above them (measured: 2000 buffers taken and given back with a small block behind
  * each left the resident set at 127 MiB; as mappings at 2 MiB). A new mapping costs ten times what
- * filling a used buffer does, page faults mostly: that is what the kept ones are for.
+ * filling a used buffer does, page faults mostly: that is what the kept ones are for. How
+ * many are worth keeping is what was in use lately: those that nobody has needed for a while go.
  */
 #include "net/pool.h"
 
 #include <glib.h>
 #include <sys/mman.h>
 
-#define KEPT_MAX 32 /* free buffers: 2 MiB */
+#define KEPT_LEAST 32 /* free buffers that are kept in any case: 2 MiB */
 
 static const struct stats_row rows[] = {
 	{ "limit", "Buffers that may be in use at a time", STATS_NUMBER(struct pool_stats, limit) },
@@ -25,6 +26,7 @@ const struct stats_table pool_stats_table = { "pool", NULL, rows };
 
 struct pool {
 	struct pool_buffer *kept; /* the last one back first: it is still in the cache */
+	size_t spare;		  /* the least that was free since the last pool_trim() */
 	struct pool_stats stats;
 };
 
@@ -42,6 +44,7 @@ static struct pool_buffer *take_kept(struct pool *pool)
 
 	pool->kept = buffer->next;
 	pool->stats.kept--;
+	pool->spare = MIN(pool->spare, pool->stats.kept);
 	return buffer;
 }
 
@@ -84,13 +87,19 @@ struct pool_buffer *pool_get(struct pool *pool)
 void pool_put(struct pool *pool, struct pool_buffer *buffer)
 {
 	pool->stats.in_use--;
-	if (pool->stats.kept == KEPT_MAX) {
-		munmap(buffer, sizeof(*buffer));
-		return;
-	}
 	buffer->next = pool->kept;
 	pool->kept = buffer;
 	pool->stats.kept++;
+}
+
+bool pool_trim(struct pool *pool)
+{
+	while (pool->spare > 0 && pool->stats.kept > KEPT_LEAST) {
+		munmap(take_kept(pool), sizeof(struct pool_buffer));
+		pool->spare--;
+	}
+	pool->spare = pool->stats.kept;
+	return pool->stats.kept > KEPT_LEAST;
 }
 
 struct pool_stats pool_stats(const struct pool *pool)

@@ -1,11 +1,12 @@
 /* net/pool.h - buffers of one size with a limit over all of them.
  *
- * A flow that has bytes waiting holds buffers, an idle one none. Some free buffers are kept for
- * the next use; what is beyond that goes back to the system.
+ * A flow that has bytes waiting holds buffers, an idle one none. Free buffers are kept for the next
+ * use; pool_trim() gives back those that were not needed.
  */
 #ifndef NET_POOL_H
 #define NET_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,11 @@ void pool_free(struct pool *pool);   /* NULL is a no-op; all buffers are back */
  */
 struct pool_buffer *pool_get(struct pool *pool);
 void pool_put(struct pool *pool, struct pool_buffer *buffer);
+
+/* Give the system what has been free ever since the last call, but for a few. To be called now and
+ * then, a second apart or so, for as long as it returns true.
+ */
+bool pool_trim(struct pool *pool);
 
 struct pool_stats {
 	size_t limit, in_use, kept; /* buffers */

@@ -27,6 +27,7 @@
 #define POOL_BUFFERS 1024 /* 64 MiB: what all flows together may have waiting */
 #define TIME_WAIT_MS (30 * 1000)
 #define STRAYS_PER_SECOND 1000
+#define TRIM_MS 1000
 
 static const char *const state_names[] = {
 	[TCP_DIALING] = "dialing",	     [TCP_SYN_SENT] = "syn_sent",
@@ -68,7 +69,7 @@ static const struct stats_row rows[] = {
 	  STATS_ARRAY(struct tcp_stats, flows_by_state, state_name) },
 	{ "opened", "Connections that the host has accepted",
 	  STATS_NUMBER(struct tcp_stats, opened) },
-	{ "refused", "Connections that the host did not accept, or that had no room",
+	{ "refused", "Connections that the host did not accept",
 	  STATS_NUMBER(struct tcp_stats, refused) },
 	{ "reset", "Resets sent to the guest or taken from it",
 	  STATS_NUMBER(struct tcp_stats, reset) },
@@ -88,6 +89,8 @@ static const struct stats_row rows[] = {
 	  STATS_NUMBER(struct tcp_stats, strays) },
 	{ "strays_unanswered", "Of these, segments that were too many to be answered",
 	  STATS_NUMBER(struct tcp_stats, strays_unanswered) },
+	{ "out_of_order", "Segments of the guest that came before their turn",
+	  STATS_NUMBER(struct tcp_stats, out_of_order) },
 	{ "drops", "Segments and connections of the guest that were dropped or refused",
 	  STATS_ARRAY(struct tcp_stats, drops, drop_name), .counts_drops = true },
 	{ 0 },
@@ -171,9 +174,12 @@ struct tcp_flow *flow_find(struct tcp *tcp, const struct tcp_key *key)
 	return flow;
 }
 
-static void free_queue(struct tcp_flow *flow, struct tcp_queue *queue)
+void flow_forget_early(struct tcp_flow *flow)
 {
-	queue_consume(flow, queue, queue->len);
+	if (flow->early)
+		reassembly_clear(flow->early, flow->tcp->pool);
+	g_free(flow->early);
+	flow->early = NULL;
 }
 
 /* Leave the socket: reset where the host has not had all, or not been told the end. */
@@ -197,8 +203,11 @@ void flow_destroy(struct tcp_flow *flow)
 	struct tcp_flow **at = chain_of(tcp, &flow->key);
 
 	close_host(flow, !flow->shut_write || !flow->host_eof);
-	free_queue(flow, &flow->to_guest);
-	free_queue(flow, &flow->to_host);
+	tcp->senders -= flow->to_guest.len > 0;
+	bytequeue_drop(&flow->to_guest, tcp->pool, flow->to_guest.len);
+	bytequeue_drop(&flow->to_host, tcp->pool, flow->to_host.len);
+	flow_forget_early(flow);
+	g_free(flow->sacked);
 	wheel_clear(tcp->wheel, &flow->timer);
 	if (flow->is_touched)
 		g_queue_unlink(&tcp->touched, &flow->touched);
@@ -259,7 +268,7 @@ struct tcp_flow *flow_new(struct tcp *tcp, const struct tcp_key *key)
 /* The port may be used again before the old connection is forgotten: RFC 9293 section 3.6.1. */
 static bool may_reopen(const struct tcp_flow *flow, const struct tcpseg *seg)
 {
-	return flow->state == TCP_TIME_WAIT && (seg->flags & TCPSEG_SYN) &&
+	return flow->state == TCP_TIME_WAIT && flow->fd < 0 && (seg->flags & TCPSEG_SYN) &&
 	       !(seg->flags & TCPSEG_ACK) && seq_before(flow->rcv_nxt, seg->seq);
 }
 
@@ -343,7 +352,6 @@ void tcp_input(struct tcp *tcp, const uint8_t *bytes, const struct frame *frame)
 		tcp_answer_stray(tcp, &seg, &from, &to);
 	} else if (tcp->stats.flows >= tcp->stats.flows_limit) {
 		tcp_count_drop(tcp, TCP_DROP_FLOWS);
-		tcp->stats.refused++;
 		tcp_answer_stray(tcp, &seg, &from, &to);
 	} else {
 		flow_syn(tcp, &seg, bytes, &key);
@@ -360,11 +368,19 @@ static void run_timers(void *data)
 		struct tcp_flow *flow =
 			(struct tcp_flow *)(void *)((char *)due - offsetof(struct tcp_flow, timer));
 
-		if (flow->state == TCP_TIME_WAIT)
-			flow_destroy(flow);
-		else
+		if (flow->state != TCP_TIME_WAIT)
 			flow_timeout(flow, now_ms);
+		else if (flow->fd < 0) /* not while to_host is still on its way */
+			flow_destroy(flow);
 	}
+}
+
+static void trim_pool(void *data)
+{
+	struct tcp *tcp = data;
+
+	if (pool_trim(tcp->pool))
+		loop_timer_arm(tcp->loop, &tcp->trim, loop_now_ms(tcp->loop) + TRIM_MS);
 }
 
 static void turn_end(void *data)
@@ -376,11 +392,13 @@ static void turn_end(void *data)
 		struct tcp_flow *flow = g_queue_pop_head_link(&tcp->touched)->data;
 
 		flow->is_touched = false;
-		if (flow_write_host(flow))
-			flow_output(flow);
+		flow_write_host(flow);
+		flow_output(flow);
 	}
 	if (tcp->touched.length > 0)
 		loop_again(tcp->loop);
+	if (!tcp->trim.armed && pool_stats(tcp->pool).kept > 0)
+		loop_timer_arm(tcp->loop, &tcp->trim, loop_now_ms(tcp->loop) + TRIM_MS);
 	wake_ms = wheel_wake_ms(tcp->wheel);
 	if (wake_ms == CLOCK_NEVER)
 		loop_timer_disarm(tcp->loop, &tcp->wake);
@@ -412,6 +430,8 @@ int tcp_new(struct loop *loop, const struct settings *settings, const struct tcp
 	tcp->wheel = wheel_new(loop_now_ms(loop));
 	tcp->wake.fn = run_timers;
 	tcp->wake.data = tcp;
+	tcp->trim.fn = trim_pool;
+	tcp->trim.data = tcp;
 	loop_set_turn_end(loop, turn_end, tcp);
 	*ret = tcp;
 	return 0;
@@ -427,6 +447,7 @@ void tcp_free(struct tcp *tcp)
 	}
 	loop_set_turn_end(tcp->loop, NULL, NULL);
 	loop_timer_disarm(tcp->loop, &tcp->wake);
+	loop_timer_disarm(tcp->loop, &tcp->trim);
 	wheel_free(tcp->wheel);
 	pool_free(tcp->pool);
 	g_free(tcp->table);

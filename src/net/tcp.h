@@ -97,11 +97,12 @@ struct tcp_stats {
 	size_t half_open, half_open_limit;
 	size_t flows_by_state[TCP_STATES];
 	uint64_t opened;  /* connections that the host has accepted */
-	uint64_t refused; /* connections that came to nothing */
+	uint64_t refused; /* connections that it did not accept */
 	uint64_t reset;	  /* resets sent to the guest or taken from it */
 	uint64_t opened_to_guest, refused_by_guest, unanswered_by_guest; /* accepted by the host */
 	uint64_t bytes_to_host, bytes_to_guest;
 	uint64_t retransmitted;	    /* segments */
+	uint64_t out_of_order;	    /* segments of the guest that were kept, or had no room */
 	uint64_t strays;	    /* segments of no connection, or to a group */
 	uint64_t strays_unanswered; /* of these, those that got no RST because there were too many */
 	uint64_t drops[TCP_DROPS];

@@ -2,7 +2,8 @@
  *
  *   tcp.c       the table of flows, their birth and end, the turn, the timers
  *   tcp_in.c    what a segment from the guest does to a flow
- *   tcp_out.c   what goes to the guest: data, acknowledgements, retransmission
+ *   tcp_out.c   what goes to the guest: data, acknowledgements, the end
+ *   tcp_loss.c  what has to go to the guest again, and the timer
  *   tcp_host.c  what goes to and comes from the host's socket
  *   tcp_open.c  connections that the host has accepted for the guest
  *
@@ -17,7 +18,10 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/wheel.h"
+#include "net/bytequeue.h"
 #include "net/pool.h"
+#include "net/reassembly.h"
+#include "net/sackboard.h"
 #include "net/tcp.h"
 #include "wire/siphash.h"
 
@@ -43,11 +47,6 @@ struct tcp_key { /* no padding: it is hashed as bytes */
 	uint8_t family, zero[3];
 };
 
-struct tcp_queue { /* bytes in buffers of the pool */
-	struct pool_buffer *first, *last;
-	uint32_t len;
-};
-
 struct tcp_flow {
 	struct tcp *tcp;
 	struct tcp_key key;
@@ -70,26 +69,31 @@ struct tcp_flow {
 	uint16_t mss;
 	uint8_t snd_wscale, rcv_wscale;
 
-	struct tcp_queue to_guest; /* from snd_una on: sent and not acknowledged, or unsent */
-	struct tcp_queue to_host;  /* acknowledged, and the socket had no room for it yet */
+	struct bytequeue to_guest; /* from snd_una on: sent and not acknowledged, or unsent */
+	struct bytequeue to_host;  /* acknowledged, and the socket had no room for it yet */
+	struct reassembly *early;  /* from the guest, behind a gap; NULL: nothing is */
+	struct sackboard *sacked;  /* what the guest has behind a gap; NULL: nothing is known */
 
-	uint32_t recover;     /* fast retransmission goes on until this is acknowledged */
+	uint32_t recover;     /* the recovery from a loss is over when this is acknowledged */
+	uint32_t resent;      /* gaps up to here have been filled in this recovery */
 	uint32_t rtt_seq;     /* a round trip is measured until this is acknowledged */
 	int64_t rtt_start_ms; /* 0: none is measured */
 	uint32_t srtt_ms, rttvar_ms, rto_ms;
 	uint8_t retries, duplicate_acks;
+	uint8_t read_parts; /* segments that the socket is asked for at once */
 
 	bool is_touched, ack_now, recovering;
 	bool window_scaling; /* the guest's SYN had the option; before it, ours has */
+	bool sack;	     /* the same of SACK-permitted */
 	bool fin_sent;
-	bool forget;			   /* TIME_WAIT without the wait: the guest closed first */
+	bool forget;			   /* TIME_WAIT without the wait */
 	bool starved;			   /* the pool had no buffer; the timer tries again */
-	bool host_error;		   /* the socket has something in SO_ERROR */
 	bool host_readable, host_writable; /* edge-triggered: true until the socket says EAGAIN */
-	bool host_eof;			   /* the host has finished: our FIN follows the data */
-	bool guest_fin;			   /* the guest has finished: SHUT_WR follows to_host */
-	bool shut_write;		   /* it has been done */
-	bool probe;			   /* the window is shut: one byte may go */
+	bool host_error;		   /* the socket has something in SO_ERROR */
+	bool host_eof;			   /* all that the host will say is in to_guest */
+	bool host_reset; /* it has failed: RST follows the data, not FIN; to_host is given up */
+	bool guest_fin;	 /* the guest has finished: SHUT_WR follows to_host */
+	bool shut_write; /* it has been done */
 };
 
 struct tcp {
@@ -98,11 +102,13 @@ struct tcp {
 	struct tcp_output output;
 	struct pool *pool;
 	struct wheel *wheel;
-	struct loop_timer wake;
+	struct loop_timer wake; /* for the wheel */
+	struct loop_timer trim; /* for the pool */
 	struct siphash_key key;
 	struct tcp_flow **table; /* TCP_TABLE_SIZE chains */
 	GQueue half_open;	 /* oldest first */
 	GQueue touched;
+	size_t senders;		 /* flows with something in to_guest */
 	int64_t strays_since_ms; /* the second in which strays_answered were */
 	unsigned strays_answered;
 	struct tcp_stats stats;
@@ -136,6 +142,7 @@ void flow_touch(struct tcp_flow *flow); /* work for it at the end of this turn *
 void flow_set_timer(struct tcp_flow *flow, int64_t at_ms);
 void flow_destroy(struct tcp_flow *flow); /* silently; the host's side is reset if unfinished */
 void flow_time_wait(struct tcp_flow *flow);
+void flow_forget_early(struct tcp_flow *flow);
 
 /* tcp_in.c */
 void flow_syn(struct tcp *tcp, const struct tcpseg *seg, const uint8_t *bytes,
@@ -147,33 +154,38 @@ void flow_input(struct tcp_flow *flow, const struct tcpseg *seg);
 /* tcp_out.c */
 void flow_send_syn(struct tcp_flow *flow);
 void flow_send_syn_ack(struct tcp_flow *flow);
+void flow_send_ack(struct tcp_flow *flow);
+void flow_send_probe(struct tcp_flow *flow); /* asks the guest where it stands */
+void flow_send_fin(struct tcp_flow *flow);
+/* One segment from @seq on of what is queued, at most @len bytes: the count sent. */
+uint32_t flow_send_queued(struct tcp_flow *flow, uint32_t seq, uint32_t len);
 void flow_output(struct tcp_flow *flow);      /* what may go: data, FIN, an ACK that is due */
-void flow_retransmit(struct tcp_flow *flow);  /* the first segment that is not acknowledged */
 void flow_reset_guest(struct tcp_flow *flow); /* send RST; does not destroy */
-void flow_acknowledged(struct tcp_flow *flow, uint32_t ack, int64_t now_ms);
-void flow_timeout(struct tcp_flow *flow, int64_t now_ms);
-void flow_arm_timer(struct tcp_flow *flow);		/* the one that fits what it waits for */
 uint32_t flow_segment_max(const struct tcp_flow *flow); /* bytes of payload that may go at once */
 uint16_t tcp_mss(const struct tcp *tcp, bool v6);	/* what fits the link's MTU */
+
+/* tcp_loss.c */
+void flow_acknowledged(struct tcp_flow *flow, uint32_t ack, int64_t now_ms);
+/* An acknowledgement that moved nothing, or brought SACK blocks: is something missing? */
+void flow_look_for_loss(struct tcp_flow *flow, const struct tcpseg *seg, bool duplicate);
+void flow_timeout(struct tcp_flow *flow, int64_t now_ms);
+void flow_arm_timer(struct tcp_flow *flow);	/* the one that fits what it waits for */
+void flow_window_opened(struct tcp_flow *flow); /* it was shut */
+bool flow_is_unacknowledged(const struct tcp_flow *flow);
+bool flow_waits_for_window(const struct tcp_flow *flow);
 
 /* tcp_host.c */
 int flow_dial(struct tcp_flow *flow);	       /* 0, or -errno: not even tried */
 int flow_adopt(struct tcp_flow *flow, int fd); /* takes it over in any case; 0 or -errno */
-/* to_host, then SHUT_WR. False: the flow is gone. */
-bool flow_write_host(struct tcp_flow *flow);
-/* Take bytes for the host: into the socket, and what does not fit into to_host. The count taken, or
- * -errno of the socket.
- */
-ssize_t flow_take(struct tcp_flow *flow, const uint8_t *bytes, size_t len);
-bool flow_read_host(struct tcp_flow *flow, uint32_t limit); /* false: the flow is gone */
+void flow_write_host(struct tcp_flow *flow);   /* to_host, then SHUT_WR */
+/* Take bytes for the host: into the socket, and what does not fit into to_host. The count taken. */
+uint32_t flow_take(struct tcp_flow *flow, const uint8_t *bytes, uint32_t len);
+bool flow_read_host(struct tcp_flow *flow, uint32_t limit); /* false: nothing came */
 void flow_refuse(struct tcp_flow *flow, int error); /* tell the guest as the host was told */
 
 /* tcp_open.c */
 void flow_open_input(struct tcp_flow *flow, const struct tcpseg *seg); /* in SYN_SENT */
 void flow_open_timeout(struct tcp_flow *flow);			       /* in SYN_SENT */
 void flow_doubt_neighbour(struct tcp_flow *flow); /* it does not answer: has it moved? */
-
-/* queues */
-void queue_consume(struct tcp_flow *flow, struct tcp_queue *queue, uint32_t len);
 
 #endif

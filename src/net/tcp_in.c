@@ -3,9 +3,11 @@
  * Nothing is sent from here but the answers that a single segment asks for (a challenge, a repeated
  * SYN-ACK); data and acknowledgements follow at the end of the turn.
  *
- * The guest's kernel is next door and rarely loses a segment, so there is no reassembly: a segment
- * that is not the next one is answered at once with what is wanted, and the guest sends again. A
- * segment that overlaps what has been taken already is cut to what is new.
+ * A segment that is not the next one is kept (net/reassembly.h) and answered at once with what is
+ * wanted: RFC 5681 section 4.2. It happens without any loss: a guest that forwards for others swaps
+ * segments when a sender moves to another CPU; and a guest whose segments behind a gap were thrown
+ * away counts them as being on the way until its timer runs out, which doubles each time.
+ * A segment that overlaps what has been taken already is cut to what is new.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,8 +18,7 @@
 #define RCV_WSCALE 5	 /* so that the window field can say 2 MiB */
 #define MSS_DEFAULT4 536 /* RFC 9293 section 3.7.1 */
 #define MSS_DEFAULT6 1220
-#define MSS_MIN 28   /* what the least MTU of IPv4 leaves (RFC 791) */
-#define DUPLICATES 3 /* RFC 5681 section 3.2 */
+#define MSS_MIN 28 /* what the least MTU of IPv4 leaves (RFC 791) */
 #define RTO_INITIAL_MS 1000
 
 /* Unpredictable to whoever does not know the key, and ahead of the last use of the same ports:
@@ -36,7 +37,7 @@ void flow_begin(struct tcp_flow *flow)
 	flow->snd_una = flow->snd_nxt = flow->snd_max = flow->iss;
 	flow->rto_ms = RTO_INITIAL_MS;
 	flow->mss = tcp_mss(flow->tcp, flow->key.family == IP_V6);
-	flow->window_scaling = true;
+	flow->window_scaling = flow->sack = true;
 	flow->rcv_wscale = RCV_WSCALE;
 }
 
@@ -57,6 +58,7 @@ void flow_take_syn(struct tcp_flow *flow, const struct tcpseg *seg)
 		flow->rcv_wscale = 0;
 		flow->window_scaling = false;
 	}
+	flow->sack &= seg->sack_permitted;
 }
 
 void flow_syn(struct tcp *tcp, const struct tcpseg *seg, const uint8_t *bytes,
@@ -99,6 +101,9 @@ static bool is_acceptable(const struct tcp_flow *flow, const struct tcpseg *seg)
 	return len == 0 ? !seq_before(seg->seq, flow->rcv_nxt) : seq_before(flow->rcv_nxt, end);
 }
 
+/* What has been acknowledged is the host's, also when the guest has not waited for it to be taken:
+ * so the flow stays until to_host is empty.
+ */
 static void take_reset(struct tcp_flow *flow, const struct tcpseg *seg)
 {
 	if (seg->seq != flow->rcv_nxt) {
@@ -106,17 +111,29 @@ static void take_reset(struct tcp_flow *flow, const struct tcpseg *seg)
 		return;
 	}
 	flow->tcp->stats.reset++;
-	flow_destroy(flow);
+	if (flow->to_host.len == 0) {
+		flow_destroy(flow);
+		return;
+	}
+	flow->forget = true;
+	flow_set_state(flow, TCP_TIME_WAIT);
 }
 
-static void take_window(struct tcp_flow *flow, const struct tcpseg *seg)
+/* RFC 9293 section 3.10.7.4 takes the window of the newest segment: the highest sequence number, then
+ * the highest acknowledgement. One with @progress is news whatever its number: it tells what
+ * the guest takes beyond what it has just acknowledged, and one that came out of order has moved
+ * snd_wl1 ahead.
+ */
+static void take_window(struct tcp_flow *flow, const struct tcpseg *seg, bool progress)
 {
-	if (seq_before(flow->snd_wl1, seg->seq) ||
-	    (flow->snd_wl1 == seg->seq && !seq_before(seg->ack, flow->snd_wl2))) {
-		flow->snd_wnd = (uint32_t)seg->window << flow->snd_wscale;
-		flow->snd_wl1 = seg->seq;
-		flow->snd_wl2 = seg->ack;
-	}
+	uint32_t window = (uint32_t)seg->window << flow->snd_wscale;
+
+	if (!progress && !seq_before(flow->snd_wl1, seg->seq) &&
+	    (flow->snd_wl1 != seg->seq || seq_before(seg->ack, flow->snd_wl2)))
+		return;
+	flow->snd_wnd = window;
+	flow->snd_wl1 = seg->seq;
+	flow->snd_wl2 = seg->ack;
 }
 
 /* RFC 5681 section 2: an acknowledgement that only says that something came out of order. */
@@ -127,20 +144,20 @@ static bool is_duplicate(const struct tcp_flow *flow, const struct tcpseg *seg)
 	       (uint32_t)seg->window << flow->snd_wscale == flow->snd_wnd;
 }
 
-static void take_duplicate(struct tcp_flow *flow)
+static void take_handshake(struct tcp_flow *flow, const struct tcpseg *seg)
 {
-	if (flow->duplicate_acks < UINT8_MAX)
-		flow->duplicate_acks++;
-	if (flow->duplicate_acks != DUPLICATES || flow->recovering)
-		return;
-	flow->recovering = true;
-	flow->recover = flow->snd_max;
-	flow_retransmit(flow);
+	flow_set_state(flow, TCP_ESTABLISHED);
+	flow->snd_wnd = (uint32_t)seg->window << flow->snd_wscale;
+	flow->snd_wl1 = seg->seq;
+	flow->snd_wl2 = seg->ack;
 }
 
 /* False: the segment is not to be looked at further. */
 static bool take_ack(struct tcp_flow *flow, const struct tcpseg *seg)
 {
+	bool progress = seq_before(flow->snd_una, seg->ack);
+	bool duplicate = is_duplicate(flow, seg), was_shut = flow->snd_wnd == 0;
+
 	if (seq_before(flow->snd_max, seg->ack)) { /* of what was never sent */
 		challenge(flow);
 		return false;
@@ -148,21 +165,20 @@ static bool take_ack(struct tcp_flow *flow, const struct tcpseg *seg)
 	if (flow->state == TCP_SYN_RECEIVED) {
 		if (seg->ack != flow->iss + 1)
 			return false;
-		flow_set_state(flow, TCP_ESTABLISHED);
-		flow->snd_wnd = (uint32_t)seg->window << flow->snd_wscale;
-		flow->snd_wl1 = seg->seq;
-		flow->snd_wl2 = seg->ack;
+		take_handshake(flow, seg);
 	}
-	if (is_duplicate(flow, seg))
-		take_duplicate(flow);
-	else if (seq_before(flow->snd_una, seg->ack))
+	if (progress)
 		flow_acknowledged(flow, seg->ack, loop_now_ms(flow->tcp->loop));
-	take_window(flow, seg);
+	if (progress || seg->ack == flow->snd_una)
+		take_window(flow, seg, progress);
+	flow_look_for_loss(flow, seg, duplicate);
 	/* The guest is there: it answers a probe or a keepalive for as long as it likes. */
-	if (flow->retries > 0 && (flow->snd_wnd == 0 || flow->snd_una == flow->snd_max)) {
+	if (flow->retries > 0 && (flow->snd_wnd == 0 || !flow_is_unacknowledged(flow))) {
 		flow->retries = 0;
 		flow_arm_timer(flow);
 	}
+	if (was_shut && flow->snd_wnd > 0)
+		flow_window_opened(flow);
 	flow_touch(flow);
 	return true;
 }
@@ -193,37 +209,86 @@ static void take_fin(struct tcp_flow *flow)
 	}
 }
 
-/* False: the flow is gone. */
-static bool take_payload(struct tcp_flow *flow, const struct tcpseg *seg)
+/* Behind a gap. Answered at once and each one: a guest without SACK counts the answers. */
+static void keep_early(struct tcp_flow *flow, uint32_t seq, const uint8_t *bytes, uint32_t len,
+		       bool fin)
+{
+	if (!flow->early)
+		flow->early = g_new0(struct reassembly, 1);
+	reassembly_add(flow->early, flow->tcp->pool, seq, bytes, len);
+	if (fin) {
+		flow->early->has_end = true;
+		flow->early->end = seq + len;
+	}
+	flow->tcp->stats.out_of_order++;
+	flow_send_ack(flow);
+}
+
+/* Something that was kept may be next now. */
+static void take_early(struct tcp_flow *flow)
+{
+	struct tcp *tcp = flow->tcp;
+	struct reassembly *early = flow->early;
+	uint32_t len = reassembly_take(early, tcp->pool, flow->rcv_nxt, &flow->to_host);
+
+	flow->rcv_nxt += len;
+	tcp->stats.bytes_to_host += len;
+	if (flow->host_reset)
+		bytequeue_drop(&flow->to_host, tcp->pool, flow->to_host.len);
+	if (early->has_end && early->end == flow->rcv_nxt)
+		take_fin(flow);
+	if (flow->guest_fin || (early->count == 0 && !early->has_end))
+		flow_forget_early(flow);
+}
+
+static void take_payload(struct tcp_flow *flow, const struct tcpseg *seg)
 {
 	bool early = seq_before(flow->rcv_nxt, seg->seq);
 	/* Bytes at the front that we have already. */
-	size_t old = early ? 0 : MIN(flow->rcv_nxt - seg->seq, seg->len);
+	uint32_t old = early ? 0 : MIN(flow->rcv_nxt - seg->seq, (uint32_t)seg->len);
+	uint32_t seq = seg->seq + old, len = (uint32_t)seg->len - old, taken;
 	const uint8_t *fresh = seg->payload + old;
-	size_t len = seg->len - old;
 	bool fin = seg->flags & TCPSEG_FIN;
-	ssize_t taken;
 
 	if (len == 0 && !fin)
-		return true;
+		return;
 	flow->ack_now = true;
 	flow_touch(flow);
-	if (flow->guest_fin || early) /* not the next: say what is */
-		return true;
-	if (len > flow->rcv_adv - flow->rcv_nxt) {
-		len = flow->rcv_adv - flow->rcv_nxt;
+	if (flow->guest_fin)
+		return;
+	if (len > flow->rcv_adv - seq) {
+		len = flow->rcv_adv - seq;
 		fin = false;
 	}
-	taken = len > 0 ? flow_take(flow, fresh, len) : 0;
-	if (taken < 0) {
-		flow_reset_guest(flow);
-		flow_destroy(flow);
-		return false;
+	if (early) {
+		keep_early(flow, seq, fresh, len, fin);
+		return;
 	}
-	flow->rcv_nxt += (uint32_t)taken;
-	if (fin && (size_t)taken == len)
+	taken = len > 0 ? flow_take(flow, fresh, len) : 0;
+	flow->rcv_nxt += taken;
+	if (taken < len)
+		return;
+	if (fin)
 		take_fin(flow);
-	return true;
+	if (flow->early)
+		take_early(flow);
+}
+
+/* Outside of the window: an old one, a keepalive, a probe, or one that we asked too much of. It is
+ * told where we stand, and what it acknowledges counts all the same.
+ */
+static void answer_unacceptable(struct tcp_flow *flow, const struct tcpseg *seg)
+{
+	if (seg->flags & TCPSEG_RST)
+		return;
+	flow->ack_now = true;
+	flow_touch(flow);
+	if (flow->state == TCP_TIME_WAIT && flow->fd < 0 && (seg->flags & TCPSEG_FIN))
+		flow_time_wait(flow); /* it has not heard our last word: the wait begins again */
+	if ((seg->flags & (TCPSEG_ACK | TCPSEG_SYN)) == TCPSEG_ACK &&
+	    flow->state != TCP_SYN_RECEIVED && !seq_before(flow->snd_max, seg->ack) &&
+	    !seq_before(seg->ack, flow->snd_una))
+		(void)take_ack(flow, seg);
 }
 
 void flow_input(struct tcp_flow *flow, const struct tcpseg *seg)
@@ -242,17 +307,7 @@ void flow_input(struct tcp_flow *flow, const struct tcpseg *seg)
 		return;
 	}
 	if (!is_acceptable(flow, seg)) {
-		if (!(seg->flags & TCPSEG_RST)) {
-			flow->ack_now = true;
-			flow_touch(flow);
-			/* What it acknowledges may count all the same: a keepalive or a repeated
-			 * segment comes from before the window.
-			 */
-			if ((seg->flags & TCPSEG_ACK) && !(seg->flags & TCPSEG_SYN) &&
-			    !seq_before(flow->snd_max, seg->ack) &&
-			    seq_before(flow->snd_una, seg->ack) && flow->state != TCP_SYN_RECEIVED)
-				flow_acknowledged(flow, seg->ack, loop_now_ms(flow->tcp->loop));
-		}
+		answer_unacceptable(flow, seg);
 		return;
 	}
 	if (seg->flags & TCPSEG_RST) {
@@ -263,7 +318,6 @@ void flow_input(struct tcp_flow *flow, const struct tcpseg *seg)
 		challenge(flow);
 		return;
 	}
-	if (!(seg->flags & TCPSEG_ACK) || !take_ack(flow, seg))
-		return;
-	take_payload(flow, seg);
+	if ((seg->flags & TCPSEG_ACK) && take_ack(flow, seg))
+		take_payload(flow, seg);
 }

@@ -44,10 +44,12 @@ size_t icmperr_build(enum icmperr_reason reason, const struct ip *router, const 
 		     uint8_t out[ICMPERR_MAX])
 {
 	static const uint8_t code4[] = {
-		[ICMPERR_NET] = 0, [ICMPERR_HOST] = 1, [ICMPERR_PROHIBITED] = 13
+		[ICMPERR_NET] = 0,	[ICMPERR_HOST] = 1,	    [ICMPERR_PROHIBITED] = 13,
+		[ICMPERR_PROTOCOL] = 2, [ICMPERR_HOST_UNKNOWN] = 7, [ICMPERR_HOST_ISOLATED] = 8,
 	};
 	static const uint8_t code6[] = {
-		[ICMPERR_NET] = 0, [ICMPERR_HOST] = 3, [ICMPERR_PROHIBITED] = 1
+		[ICMPERR_NET] = 0,	[ICMPERR_HOST] = 3,	    [ICMPERR_PROHIBITED] = 1,
+		[ICMPERR_PROTOCOL] = 3, [ICMPERR_HOST_UNKNOWN] = 3, [ICMPERR_HOST_ISOLATED] = 3,
 	};
 	bool v6 = src->family == IP_V6;
 	size_t header = v6 ? IP6_HEADER : IP4_HEADER;

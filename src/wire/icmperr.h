@@ -13,7 +13,14 @@
 
 #define ICMPERR_MAX 128
 
-enum icmperr_reason { ICMPERR_NET, ICMPERR_HOST, ICMPERR_PROHIBITED };
+enum icmperr_reason {
+	ICMPERR_NET,
+	ICMPERR_HOST,
+	ICMPERR_PROHIBITED,
+	ICMPERR_PROTOCOL,     /* these three for IPv4; IPv6 has no codes for them, */
+	ICMPERR_HOST_UNKNOWN, /* and the host is unreachable */
+	ICMPERR_HOST_ISOLATED,
+};
 
 /* Write a "destination unreachable" from @router about the segment with sequence number @seq that
  * @src:@sport sent to @dst:@dport, IP header on. Returns its length.
