@@ -70,6 +70,15 @@ const struct opt compat_opts[] = {
 	  .values = "netns bess" },
 	{ 'h', "help", NULL, OPT_HELP, .help = "show this help and exit" },
 	{ 'v', "version", NULL, OPT_VERSION, .help = "show version and exit" },
+	{ 0, "tcp", "STACK", OPT_TEXT, INTO(tcp), .exact = true,
+	  .help = "whose TCP carries connections of the namespace ([native|slirp], "
+		  "default=" COMPAT_TCP_DEFAULT ")",
+	  .values = "native slirp" },
+	{ 0, "pcap", "FILE", OPT_TEXT, INTO(pcap), .exact = true,
+	  .help = "write every frame of the TAP to a pcapng file", .values = "@path" },
+	{ 0, "pcap-limit", "MIB", OPT_NUMBER, INTO(pcap_limit), 1, INT_MAX, .exact = true,
+	  .help = "end that file at this size (default=1024)",
+	  .error = "pcap-limit must be a positive integer" },
 	{ 0 },
 };
 /* clang-format on */
@@ -79,7 +88,9 @@ static void print_usage(const char *program)
 	printf("Usage: %s [OPTION]... PID|PATH|FD [TAPNAME]\n"
 	       "User-mode networking for unprivileged network namespaces.\n\n",
 	       program);
-	options_print_help(compat_opts);
+	options_print_help(compat_opts, false);
+	puts("\nNot in slirp4netns, and not to be abbreviated:");
+	options_print_help(compat_opts, true);
 }
 
 int compat_main(int argc, char **argv, bool called_slirp4netns)

@@ -2,7 +2,8 @@
  *
  * Spoken when the program is called slirp4netns, and by gate4netns with no subcommand word.
  * Messages, their streams and the exit status are the reference's, but for numbers that do not
- * fit, incomplete MACs, unknown namespace types and MTUs below 68, which are refused.
+ * fit, incomplete MACs, unknown namespace types and MTUs below 68, which are refused. Options that
+ * the reference does not have are exact rows: what it takes for an abbreviation stays one.
  */
 #ifndef APP_CLI_COMPAT_H
 #define APP_CLI_COMPAT_H
@@ -12,6 +13,8 @@
 #include "app/options.h"
 #include "net/settings.h"
 
+#define COMPAT_TCP_DEFAULT "slirp" /* whose TCP it is, unless --tcp or GATE4NETNS_TCP say */
+
 extern const struct opt compat_opts[];
 
 /* What the options said, unchecked but for what their rows check. */
@@ -20,6 +23,8 @@ struct compat_values {
 	int exit_fd, ready_fd, mtu;
 	const char *api_socket, *cidr, *netns_type, *userns_path, *target_type;
 	const char *outbound4, *outbound6, *mac;
+	const char *tcp, *pcap;
+	int pcap_limit; /* MiB; 0: not given */
 };
 
 #define COMPAT_ERROR_MAX 256

@@ -11,6 +11,7 @@
 #include "os/hostaddr.h"
 #include "os/unixsock.h"
 
+#define PCAP_LIMIT_MIB 1024
 #define MTU_MIN 68 /* RFC 791 section 3.2; libslirp takes no less either */
 
 struct input {
@@ -195,17 +196,30 @@ static bool resolve_outbounds(const struct input *in, struct settings *set,
 	return true;
 }
 
-/* For callers whose arguments are fixed. */
+/* The environment is for callers whose arguments are fixed. */
 static bool resolve_stack(const struct input *in, struct settings *set, struct compat_error *err)
 {
-	const char *word = getenv("GATE4NETNS_TCP");
+	const char *env = getenv("GATE4NETNS_TCP");
+	const char *word = in->values->tcp ? in->values->tcp : env;
 
-	(void)in;
-	if (word && strcmp(word, "native") != 0 && strcmp(word, "slirp") != 0)
-		return refuse(err, false,
-			      "GATE4NETNS_TCP must be \"native\" or \"slirp\", not \"%s\"", word);
-	set->native_tcp = word && strcmp(word, "native") == 0;
+	if (!word)
+		word = COMPAT_TCP_DEFAULT;
+	if (strcmp(word, "native") != 0 && strcmp(word, "slirp") != 0)
+		return refuse(err, false, "%s must be \"native\" or \"slirp\", not \"%s\"",
+			      in->values->tcp ? "--tcp" : "GATE4NETNS_TCP", word);
+	set->native_tcp = strcmp(word, "native") == 0;
 	set->offloads = set->native_tcp;
+	return true;
+}
+
+static bool resolve_pcap(const struct input *in, struct settings *set, struct compat_error *err)
+{
+	const int limit = in->values->pcap_limit;
+
+	if (limit != 0 && !in->values->pcap)
+		return refuse(err, false, "--pcap-limit cannot be specified without --pcap");
+	set->pcap_path = in->values->pcap;
+	set->pcap_limit_bytes = (uint64_t)(limit != 0 ? limit : PCAP_LIMIT_MIB) << 20;
 	return true;
 }
 
@@ -247,6 +261,7 @@ bool compat_resolve(const struct compat_values *values, int operand_count, char 
 		resolve_outbounds,
 		resolve_mac,
 		resolve_stack,
+		resolve_pcap,
 	};
 	/* clang-format on */
 	const struct input in = { values, operand_count, operands };

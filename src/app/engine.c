@@ -1,5 +1,6 @@
 /* Role: engine. Moves frames.
- * Holds:    the link, the API and BESS listeners, the stack's sockets, the keeper's pipes.
+ * Holds:    the link, the API and BESS listeners, the stack's sockets, the keeper's pipes, the
+ *           capture's file.
  * Must:     own every descriptor that it will need before it is confined; write the ready byte
  *           last of all.
  * Must not: open a path but resolv.conf, exec, or enter a namespace once it is confined.
@@ -18,6 +19,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "net/api.h"
+#include "net/capture.h"
 #include "net/gate.h"
 #include "net/ports.h"
 #include "net/slirp.h"
@@ -40,6 +42,7 @@ struct engine {
 	int ready_fd, exit_fd; /* the caller's; FD_NONE, or -EBADF for one that was not open */
 	struct loop *loop;
 	struct link link;
+	struct capture *capture; /* NULL: off */
 	struct gate gate;
 	struct slirp *slirp;
 	struct tcp_glue *tcp; /* NULL: TCP is libslirp's */
@@ -119,6 +122,7 @@ static void bess_connected(uint32_t events, void *data)
 	(void)loop_set_events(engine->bess_source, 0); /* the next one waits */
 	link_init(&engine->link, fd, false);
 	engine->link.stats = so_far;
+	engine->link.capture = engine->capture;
 	if (fd < 0 || watch_link(engine) < 0) {
 		/* Out of descriptors or memory: at once again would be for ever. */
 		link_close(&engine->link);
@@ -233,6 +237,18 @@ static struct json_t *get_stats(void *data)
 
 	take_snapshot(data, &now);
 	return stats_json(engine_stats_tables, now.counters, STATS_MODULES);
+}
+
+/* After the stacks: it writes at the end of a turn what they have sent at the end of it. */
+static void start_capture(struct engine *engine, const struct engine_input *input)
+{
+	const struct settings *settings = engine->settings;
+
+	if (input->pcap_fd < 0)
+		return;
+	engine->capture = capture_new(engine->loop, input->pcap_fd, settings->pcap_path,
+				      input->link_name, settings->pcap_limit_bytes);
+	engine->link.capture = engine->capture;
 }
 
 static int start_api(struct engine *engine, const struct engine_input *input)
@@ -361,6 +377,7 @@ static int start(struct engine *engine, const struct engine_input *input)
 		return r;
 	}
 	r = start_stack(engine, input);
+	start_capture(engine, input);
 	if (r == 0)
 		r = start_api(engine, input);
 	if (r == 0)
@@ -396,6 +413,8 @@ static void finish(struct engine *engine)
 	ports_free(engine->ports);
 	tcp_glue_free(engine->tcp);
 	slirp_stack_free(engine->slirp);
+	engine->link.capture = NULL;
+	capture_free(engine->capture);
 	loop_free(engine->loop);
 	gate_done(&engine->gate);
 	if (engine->link.vnet_hdr)

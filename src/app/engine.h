@@ -4,6 +4,8 @@
 #ifndef APP_ENGINE_H
 #define APP_ENGINE_H
 
+#include <net/if.h>
+
 #include "net/link.h"
 #include "net/settings.h"
 #include "net/stats.h"
@@ -13,6 +15,8 @@ struct engine_input {
 	const struct settings *settings; /* borrowed */
 	struct link link;		 /* owned by the engine from the call on */
 	struct unixsock bess;		 /* TARGET_BESS: the listener, owned too */
+	char link_name[IFNAMSIZ];	 /* of the TAP, or what stands for it */
+	int pcap_fd;			 /* owned too: net/capture.h; -EBADF: nothing is captured */
 	bool has_tap_mac;
 	struct mac tap_mac;    /* the guest's, where we know it */
 	int user_fd;	       /* owned too; see os/sandbox.h */

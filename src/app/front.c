@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/fdpass.h"
 #include "base/log.h"
+#include "net/capture.h"
 #include "os/netns.h"
 #include "os/proc.h"
 #include "os/spawn.h"
@@ -90,6 +91,7 @@ static int receive_tap(struct front *front, int sock)
 	}
 	log_line("received tapfd=%d", tap.fd);
 	link_init(&front->engine.link, tap.fd, report.vnet_hdr);
+	memcpy(front->engine.link_name, report.tap_name, sizeof(report.tap_name));
 	front->engine.has_tap_mac = true;
 	front->engine.tap_mac = report.tap_mac;
 	return 0;
@@ -125,6 +127,7 @@ static int link_from_tapfd(struct front *front)
 		return r;
 	}
 	link_init(&front->engine.link, tap.fd, tap.vnet_hdr);
+	memcpy(front->engine.link_name, tap.name, sizeof(tap.name));
 	front->engine.has_tap_mac = true;
 	front->engine.tap_mac = tap.mac;
 	return 0;
@@ -154,6 +157,7 @@ static int link_from_bess(struct front *front)
 	log_line("sent \"tapfd\"=%d (not really TAP) for %s", fd, path);
 	log_line("received tapfd=%d", fd);
 	link_init(&front->engine.link, fd, false);
+	g_strlcpy(front->engine.link_name, "bess", sizeof(front->engine.link_name));
 	return 0;
 }
 
@@ -164,12 +168,32 @@ static int (*const link_from[])(struct front *front) = {
 	[TARGET_BESS] = link_from_bess,
 };
 
+/* First of all, while a failure leaves nothing behind. */
+static int open_capture(struct front *front)
+{
+	const char *path = front->settings->pcap_path;
+	int fd;
+
+	if (!path)
+		return 0;
+	fd = capture_open(path);
+	if (fd < 0) {
+		log_line("--pcap: cannot open '%s': %s", path,
+			 fd == -ENXIO ? "nobody reads it" : strerror(-fd));
+		return fd;
+	}
+	front->engine.pcap_fd = fd;
+	return 0;
+}
+
 /* The status as engine_run() has it: 0, 1, or minus a signal. */
 static int run(struct front *front)
 {
-	int r = link_from[front->settings->target](front);
+	int r = open_capture(front);
 	int end_signal;
 
+	if (r == 0)
+		r = link_from[front->settings->target](front);
 	fd_close(&front->ns.net_fd);
 	if (r == 0) {
 		banner_print(front->settings);
@@ -178,6 +202,7 @@ static int run(struct front *front)
 	}
 	unixsock_unlink(&front->engine.bess);
 	fd_close(&front->engine.bess.fd);
+	fd_close(&front->engine.pcap_fd);
 	if (r < 0)
 		return 1;
 	end_signal = proc_signals_read(front->signal_fd);
@@ -203,6 +228,7 @@ int front_run(const struct settings *settings)
 			.settings = settings,
 			.link = LINK_NONE,
 			.bess = UNIXSOCK_NONE,
+			.pcap_fd = -EBADF,
 			.ready_fd = named_fd(settings->ready_fd),
 			.exit_fd = named_fd(settings->exit_fd),
 		},

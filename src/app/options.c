@@ -90,43 +90,90 @@ static enum options_outcome take(const struct opt *opt, const char *text, void *
 	return opt->kind == OPT_VERSION ? OPTIONS_VERSION : OPTIONS_OK;
 }
 
-enum options_outcome options_parse(const struct opt *table, int argc, char **argv, void *values,
-				   int *ret_first_operand)
+/* The table in getopt's terms, with or without the exact rows. */
+static struct option *make_longs(const struct opt *table, bool exact)
 {
-	size_t rows = count_rows(table);
-	g_autofree struct option *longs = g_new0(struct option, rows + 1);
-	g_autoptr(GString) letters = g_string_new(NULL);
-	enum options_outcome outcome = OPTIONS_OK;
-	int value;
+	struct option *longs = g_new0(struct option, count_rows(table) + 1);
+	size_t count = 0;
 
-	for (size_t i = 0; i < rows; i++) {
-		const struct opt *opt = &table[i];
+	for (const struct opt *opt = table; opt->name; opt++) {
 		int has_arg = opt->argument ? required_argument : no_argument;
 
-		longs[i] = (struct option){ opt->name, has_arg, NULL, LONG_ONLY + (int)i };
+		if (exact || !opt->exact)
+			longs[count++] = (struct option){ opt->name, has_arg, NULL,
+							  LONG_ONLY + (int)(opt - table) };
+	}
+	return longs;
+}
+
+static GString *make_letters(const struct opt *table)
+{
+	GString *letters = g_string_new(NULL);
+
+	for (const struct opt *opt = table; opt->name; opt++) {
 		if (opt->letter) {
 			g_string_append_c(letters, opt->letter);
 			g_string_append(letters, opt->argument ? ":" : "");
 		}
 	}
+	return letters;
+}
+
+/* Whether the word that getopt_long(3) looks at next, the first one from optind on that is no
+ * operand, is an exact option.
+ */
+static bool exact_is_next(const struct opt *table, int argc, char *const *argv)
+{
+	int i = MAX(optind, 1);
+	const char *name;
+	size_t len;
+
+	while (i < argc && (argv[i][0] != '-' || argv[i][1] == '\0'))
+		i++;
+	if (i >= argc || argv[i][1] != '-')
+		return false;
+	name = argv[i] + 2;
+	len = strcspn(name, "=");
+	for (; table->name; table++) {
+		if (table->exact && strlen(table->name) == len &&
+		    memcmp(table->name, name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* getopt_long(3) takes one long option a call, and any of its names may be cut to what is unambiguous
+ * among them all. So it is shown the exact rows only when one of them is what comes.
+ */
+enum options_outcome options_parse(const struct opt *table, int argc, char **argv, void *values,
+				   int *ret_first_operand)
+{
+	g_autofree struct option *all = make_longs(table, true);
+	g_autofree struct option *common = make_longs(table, false);
+	g_autoptr(GString) letters = make_letters(table);
+	enum options_outcome outcome = OPTIONS_OK;
+
 	optind = 0; /* getopt(3): start anew, permutation included */
-	while (outcome == OPTIONS_OK &&
-	       (value = getopt_long(argc, argv, letters->str, longs, NULL)) != -1) {
+	while (outcome == OPTIONS_OK) {
+		const struct option *longs = exact_is_next(table, argc, argv) ? all : common;
+		int value = getopt_long(argc, argv, letters->str, longs, NULL);
 		const struct opt *opt = find_row(table, value);
 
+		if (value == -1)
+			break;
 		outcome = opt && value != '?' ? take(opt, optarg, values) : OPTIONS_BAD;
 	}
 	*ret_first_operand = optind;
 	return outcome;
 }
 
-void options_print_help(const struct opt *table)
+void options_print_help(const struct opt *table, bool exact)
 {
 	for (const struct opt *opt = table; opt->name; opt++) {
 		char letter[] = { '-', opt->letter, ',', ' ', '\0' };
 		char left[64];
 
-		if (!opt->help)
+		if (!opt->help || opt->exact != exact)
 			continue;
 		snprintf(left, sizeof(left), "%s--%s%s%s", opt->letter ? letter : "", opt->name,
 			 opt->argument ? "=" : "", opt->argument ? opt->argument : "");

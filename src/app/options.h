@@ -31,6 +31,7 @@ struct opt {
 	const char *error;  /* for a value that does not do; may have one %s for it */
 	const char *notice; /* printed to stdout, line by line, when the option is used */
 	const char *values; /* what completion offers: words, or "@path", or NULL */
+	bool exact;	    /* never abbreviated, and no hindrance to abbreviating others */
 };
 
 enum options_outcome { OPTIONS_OK, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD };
@@ -41,8 +42,8 @@ enum options_outcome { OPTIONS_OK, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD };
 enum options_outcome options_parse(const struct opt *table, int argc, char **argv, void *values,
 				   int *ret_first_operand);
 
-/* One line per option that has a help text, to stdout. */
-void options_print_help(const struct opt *table);
+/* One line per option that has a help text, to stdout: of the exact ones, or of the others. */
+void options_print_help(const struct opt *table, bool exact);
 
 /* Decimal digits with leading space and one '+' as strtol(3) takes them. */
 bool options_parse_number(const char *text, int min, int max, int *ret);

@@ -24,14 +24,18 @@ struct loop_source {
 	GList link; /* loop::sources, or loop::removed */
 };
 
+struct turn_end {
+	void (*fn)(void *data);
+	void *data;
+};
+
 struct loop {
 	int epoll_fd;		   /* owned */
 	GQueue sources;		   /* struct loop_source */
 	GQueue removed;		   /* released at the end of the turn */
 	struct loop_timer *timers; /* soonest first */
 	struct loop_guest_set guest;
-	void (*turn_end)(void *data);
-	void *turn_end_data;
+	GArray *turn_ends; /* struct turn_end */
 	bool again;
 	GArray *polled; /* struct pollfd; slot 0 is epoll_fd */
 	int64_t now_ms;
@@ -53,6 +57,7 @@ struct loop *loop_new(void)
 	loop = g_new0(struct loop, 1);
 	loop->epoll_fd = epoll_fd;
 	loop->polled = g_array_new(FALSE, FALSE, sizeof(struct pollfd));
+	loop->turn_ends = g_array_new(FALSE, FALSE, sizeof(struct turn_end));
 	loop->now_ms = clock_now_ms();
 	own.fd = epoll_fd;
 	g_array_append_val(loop->polled, own);
@@ -77,6 +82,7 @@ void loop_free(struct loop *loop)
 	while ((link = g_queue_pop_head_link(&loop->sources)))
 		g_free(link->data);
 	g_array_free(loop->polled, TRUE);
+	g_array_free(loop->turn_ends, TRUE);
 	fd_close(&loop->epoll_fd);
 	g_free(loop);
 }
@@ -167,10 +173,32 @@ static void run_timers(struct loop *loop)
 	}
 }
 
-void loop_set_turn_end(struct loop *loop, void (*fn)(void *data), void *data)
+void loop_add_turn_end(struct loop *loop, void (*fn)(void *data), void *data)
 {
-	loop->turn_end = fn;
-	loop->turn_end_data = data;
+	const struct turn_end end = { fn, data };
+
+	g_array_append_val(loop->turn_ends, end);
+}
+
+void loop_remove_turn_end(struct loop *loop, void (*fn)(void *data), void *data)
+{
+	for (guint i = 0; i < loop->turn_ends->len; i++) {
+		const struct turn_end *end = &g_array_index(loop->turn_ends, struct turn_end, i);
+
+		if (end->fn == fn && end->data == data) {
+			g_array_remove_index(loop->turn_ends, i);
+			return;
+		}
+	}
+}
+
+static void run_turn_ends(struct loop *loop)
+{
+	for (guint i = 0; i < loop->turn_ends->len && !loop->stopped; i++) {
+		const struct turn_end *end = &g_array_index(loop->turn_ends, struct turn_end, i);
+
+		end->fn(end->data);
+	}
 }
 
 void loop_again(struct loop *loop)
@@ -259,8 +287,7 @@ int loop_run(struct loop *loop)
 			if (source->fd >= 0)
 				source->fn(events[i].events, source->data);
 		}
-		if (loop->turn_end && !loop->stopped)
-			loop->turn_end(loop->turn_end_data);
+		run_turn_ends(loop);
 		release_removed(loop);
 	}
 	loop->stopped = false;

@@ -54,10 +54,13 @@ struct loop_timer {
 void loop_timer_arm(struct loop *loop, struct loop_timer *timer, int64_t at_ms);
 void loop_timer_disarm(struct loop *loop, struct loop_timer *timer);
 
-/* One function that runs at the end of each turn, for work that is better done once for all that
- * happened in it. loop_again() makes the next turn not wait.
+/* Functions that run at the end of each turn that has not stopped the loop, in the order in which
+ * they were added, for work that is better done once for all that happened in it. To remove one,
+ * name it as it was added; not from within such a function. loop_again() makes the next turn not
+ * wait.
  */
-void loop_set_turn_end(struct loop *loop, void (*fn)(void *data), void *data);
+void loop_add_turn_end(struct loop *loop, void (*fn)(void *data), void *data);
+void loop_remove_turn_end(struct loop *loop, void (*fn)(void *data), void *data);
 void loop_again(struct loop *loop);
 
 /* A library that owns a changing set of descriptors and wants a poll(2) for them every turn.

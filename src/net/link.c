@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 
 #include "base/fd.h"
+#include "net/capture.h"
 
 static const struct stats_row rows[] = {
 	{ "frames_from_guest", "Frames that the guest has sent",
@@ -64,6 +65,11 @@ ssize_t link_receive(struct link *link, uint8_t *buffer, size_t size, struct lin
 	got = (size_t)got < header_len ? 0 : got - (ssize_t)header_len;
 	link->stats.received++;
 	link->stats.received_bytes += (uint64_t)got;
+	if (link->capture) {
+		const struct iovec frame = { buffer, (size_t)got };
+
+		capture_frame(link->capture, CAPTURE_FROM_GUEST, &frame, 1);
+	}
 	return got;
 }
 
@@ -114,12 +120,16 @@ bool link_send_segment(struct link *link, const uint8_t *headers, size_t header_
 		{ (void *)(uintptr_t)headers, header_len },
 		{ (void *)(uintptr_t)payload, len },
 	};
+	const size_t frame_len = header_len + len;
 
-	if (!link->vnet_hdr)
-		return send_parts(link, parts + 1, 2, header_len + len);
 	if (offload)
 		header = write_header(offload, header_len, len);
-	return send_parts(link, parts, 3, header_len + len);
+	if (!(link->vnet_hdr ? send_parts(link, parts, 3, frame_len) :
+			       send_parts(link, parts + 1, 2, frame_len)))
+		return false;
+	if (link->capture)
+		capture_frame(link->capture, CAPTURE_TO_GUEST, parts + 1, 2);
+	return true;
 }
 
 void link_close(struct link *link)

@@ -22,10 +22,13 @@ struct link_stats {
 
 extern const struct stats_table link_stats_table; /* of struct link_stats */
 
+struct capture; /* net/capture.h */
+
 struct link {
 	int fd; /* owned, non-blocking; -EBADF: nobody is there */
 	bool vnet_hdr;
 	struct link_stats stats;
+	struct capture *capture; /* borrowed; sees each frame that has crossed. NULL: off */
 };
 
 #define LINK_NONE ((struct link){ .fd = -EBADF })
@@ -50,7 +53,7 @@ struct link_offload {
 	bool v6;
 };
 
-/* Takes over @fd. */
+/* Takes over @fd; nothing is captured. */
 void link_init(struct link *link, int fd, bool vnet_hdr);
 
 /* One frame into @buffer. Its length; -EAGAIN: none is waiting; -EPIPE: the far end has gone;

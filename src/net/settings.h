@@ -7,6 +7,7 @@
 #define NET_SETTINGS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "net/addrplan.h"
@@ -46,6 +47,8 @@ struct settings {
 
 	const char *api_path;  /* NULL: no API socket */
 	int ready_fd, exit_fd; /* FD_NONE */
+	const char *pcap_path; /* NULL: nothing is captured */
+	uint64_t pcap_limit_bytes;
 	bool sandbox;
 	bool seccomp;
 };

@@ -432,7 +432,7 @@ int tcp_new(struct loop *loop, const struct settings *settings, const struct tcp
 	tcp->wake.data = tcp;
 	tcp->trim.fn = trim_pool;
 	tcp->trim.data = tcp;
-	loop_set_turn_end(loop, turn_end, tcp);
+	loop_add_turn_end(loop, turn_end, tcp);
 	*ret = tcp;
 	return 0;
 }
@@ -445,7 +445,7 @@ void tcp_free(struct tcp *tcp)
 		while (tcp->table[i])
 			flow_destroy(tcp->table[i]);
 	}
-	loop_set_turn_end(tcp->loop, NULL, NULL);
+	loop_remove_turn_end(tcp->loop, turn_end, tcp);
 	loop_timer_disarm(tcp->loop, &tcp->wake);
 	loop_timer_disarm(tcp->loop, &tcp->trim);
 	wheel_free(tcp->wheel);

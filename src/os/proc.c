@@ -43,6 +43,7 @@ void proc_reset_signals(void)
 {
 	(void)signal(SIGCHLD, SIG_DFL);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 }
 
 static bool is_ignored(int signal)

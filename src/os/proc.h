@@ -14,7 +14,8 @@ void proc_open_streams(void);
 void proc_raise_open_files(void);
 
 /* Undo what a caller may have left set and a child must not have: SIGCHLD ignored (waitpid(2)
- * would find no child). SIGPIPE becomes ignored: a peer that goes is an EPIPE.
+ * would find no child). SIGPIPE and SIGXFSZ become ignored: a peer that goes is an EPIPE, a file that
+ * has reached RLIMIT_FSIZE an EFBIG.
  */
 void proc_reset_signals(void);
 

@@ -173,6 +173,24 @@ ADDRESSES = lines(
     ("warns-before-usage", "--outbound-addr=127.0.0.1 --outbound-addr6=::1 --mtu=0 {pid} tap0"),
 )
 
+BEYOND = lines(         # options that only we have, and what must not become an abbreviation of one
+    "beyond",
+    ("tcp-slirp", f"-c --tcp=slirp {PID}"), ("tcp-native", f"-c --tcp=native {PID}"),
+    ("tcp-separate", f"-c {PID} --tcp native"),
+    ("tcp-last-wins", f"--tcp=fast -c --tcp=native {PID}"),
+    ("tcp-among-abbreviations", f"--t=netns -c --tcp=native --t=netns {PID}"),
+    ("tcp-unknown", f"--tcp=fast {PID}"), ("tcp-empty", f"--tcp= {PID}"),
+    ("tcp-missing", f"{PID} --tcp"),
+    ("pcap", f"-c --pcap={{tmp}}/capture {PID}"), ("pcap-missing", f"{PID} --pcap"),
+    ("pcap-cannot-open", f"--pcap=/nonexistent/capture {PID}"),
+    ("pcap-limit-word", f"--pcap-limit=x {PID}"), ("pcap-limit-zero", f"--pcap-limit=0 {PID}"),
+    ("pcap-limit-alone", f"--pcap-limit=1 {PID}"),
+    ("t", f"-c --t=netns {PID}"), ("ta", f"-c --ta netns {PID}"), ("t-bess", "--t=bess"),
+    ("tc", f"--tc=native {PID}"), ("p", f"--p=x {PID}"), ("pca", f"--pca=x {PID}"),
+    ("pcap-l", f"--pcap-l=1 {PID}"), ("tcp-behind-dashes", f"{RUN} -- {{pid}} tap0 --tcp=native"),
+    ("tcp-as-value", f"--cidr --tcp=native {PID}"),
+)
+
 BESS = lines(
     "bess",
     ("type-unknown", "--target-type=bogus {pid} tap0"), ("type-empty", "--target-type= {pid} tap0"),
@@ -287,4 +305,4 @@ ENDS = lines(
 )
 
 CASES = [*ANSWERS, *OUR_NAME, *OPTIONS, *NUMBERS, *POSITIONALS, *NAMESPACES, *ADDRESSES, *BESS,
-         *API_SOCKET, *WARNINGS, *FAILURES, *CALLERS, *ENDS]
+         *API_SOCKET, *WARNINGS, *FAILURES, *CALLERS, *ENDS, *BEYOND]

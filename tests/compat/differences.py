@@ -33,7 +33,15 @@ CAP_NET_BIND_SERVICE if running as the root)
 --target-type=TYPE       specify the target type ([netns|bess], default=netns)
 -h, --help               show this help and exit
 -v, --version            show version and exit
+
+Not in slirp4netns, and not to be abbreviated:
+--tcp=STACK              whose TCP carries connections of the namespace ([native|slirp], \
+default=slirp)
+--pcap=FILE              write every frame of the TAP to a pcapng file
+--pcap-limit=MIB         end that file at this size (default=1024)
 """
+_LAST = "-v, --version            show version and exit\n"
+_BEYOND = USAGE[USAGE.index(_LAST):]
 
 BANNER = """\
 Starting slirp
@@ -101,6 +109,8 @@ USAGE_TEXT = [
                    "--netns-type=TYPE        specify network namespace type ([path|pid|tapfd],")}),
     Difference("*", "the column is made of spaces", {
         "stdout": ("--userns-path=PATH\t specify", "--userns-path=PATH       specify")}),
+    Difference("*", "options that it does not have are in a group of their own", {
+        "stdout": (_LAST, _BEYOND)}),
     Difference("answer/*", "the version is that of the feature set", {
         "stdout": (re.compile(r"slirp4netns version 1\.2\.0\ncommit: \w+\n((?:.+\n)+)"),
                    rf"slirp4netns version 1.3.3\ncommit: {ANYTHING}\n\1"
@@ -306,4 +316,43 @@ API_IPV6 = [
     Difference("api/ipv6/list-rest@*", "IPv6 can be forwarded", listed(_ENTRIES[1:])),
 ]
 
-ROWS = [*USAGE_TEXT, *ENDINGS, *NUMBERS, *TARGETS, *ADDRESSES, *FAILURES, *INTERFACE, *API, *API_IPV6]
+
+def unknown(option):
+    return f"slirp4netns: unrecognized option '{option}'\n"
+
+
+def ours_only(case, option, files="", stdout=BANNER):
+    """The reference does not know the option; we run."""
+    return Difference(f"beyond/{case}@*", f"{option} is an option of ours", {
+        **runs(unknown(option), stdout=(USAGE, stdout)), **({"files": ("", files)} if files else {})})
+
+
+def ours_refuses(case, option, message, usage=False):
+    return Difference(f"beyond/{case}@*", f"{option} is an option of ours", {
+        "stderr": (unknown(option), message + "\n"), **({} if usage else {"stdout": (USAGE, "")})})
+
+
+BEYOND = [
+    ours_only("tcp-slirp", "--tcp=slirp"), ours_only("tcp-native", "--tcp=native"),
+    ours_only("tcp-separate", "--tcp"), ours_only("tcp-last-wins", "--tcp=fast"),
+    ours_only("tcp-among-abbreviations", "--tcp=native"),
+    ours_only("pcap", "--pcap=TMP/capture", files="capture"),
+    ours_refuses("tcp-unknown", "--tcp=fast",
+                 '--tcp must be "native" or "slirp", not "fast"'),
+    ours_refuses("tcp-empty", "--tcp=", '--tcp must be "native" or "slirp", not ""'),
+    ours_refuses("tcp-missing", "--tcp", "slirp4netns: option '--tcp' requires an argument",
+                 usage=True),
+    ours_refuses("pcap-missing", "--pcap", "slirp4netns: option '--pcap' requires an argument",
+                 usage=True),
+    ours_refuses("pcap-cannot-open", "--pcap=/nonexistent/capture",
+                 "--pcap: cannot open '/nonexistent/capture': No such file or directory"),
+    ours_refuses("pcap-limit-word", "--pcap-limit=x", "pcap-limit must be a positive integer",
+                 usage=True),
+    ours_refuses("pcap-limit-zero", "--pcap-limit=0", "pcap-limit must be a positive integer",
+                 usage=True),
+    ours_refuses("pcap-limit-alone", "--pcap-limit=1",
+                 "--pcap-limit cannot be specified without --pcap"),
+]
+
+ROWS = [*USAGE_TEXT, *ENDINGS, *NUMBERS, *TARGETS, *ADDRESSES, *FAILURES, *INTERFACE, *API, *API_IPV6,
+        *BEYOND]

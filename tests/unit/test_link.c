@@ -21,10 +21,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/loop.h"
 #include "frames.h"
+#include "net/capture.h"
 #include "net/link.h"
 #include "os/tap.h"
 #include "wire/checksum.h"
+#include "wire/pcapng.h"
 #include "wire/tcpseg.h"
 
 #define GUEST 0x0a000264 /* 10.0.2.100 */
@@ -71,6 +74,45 @@ static void test_plain(void)
 	g_assert_cmpint(link_receive(&link, buffer, sizeof(buffer), &info), ==, -EPIPE);
 	link_close(&link);
 	g_assert_cmpint(link.fd, ==, -EBADF);
+}
+
+/* A frame is captured as it is on the wire, in both directions, and only if it has crossed. */
+static void test_captured(void)
+{
+	uint8_t expected[PCAPNG_HEAD_MAX + 64], got[sizeof(expected)];
+	const struct virtio_net_hdr header = { 0 };
+	const struct iovec in[] = { { (void *)&header, sizeof(header) }, { (void *)"in", 2 } };
+	const uint32_t from_guest = PCAPNG_OUTBOUND;
+	const size_t two = pcapng_packet_size(2) + pcapng_packet_size(8);
+	struct loop *loop = loop_new();
+	struct link_info info;
+	struct link link;
+	uint8_t buffer[64];
+	int peer, ends[2];
+	ssize_t len;
+
+	g_assert_cmpint(pipe2(ends, O_NONBLOCK), ==, 0);
+	make_pair(&link, true, &peer);
+	link.capture = capture_new(loop, ends[1], "pipe", "tap0", 0);
+	len = (ssize_t)pcapng_head("gate4netns", "tap0", 262144, expected);
+	g_assert_cmpint(read(ends[0], got, sizeof(got)), ==, len);
+	g_assert_cmpmem(got, (int)len, expected, (int)len);
+
+	g_assert_cmpint(writev(peer, in, 2), ==, sizeof(header) + 2);
+	g_assert_cmpint(link_receive(&link, buffer, sizeof(buffer), &info), ==, 2);
+	g_assert_true(link_send_segment(&link, (const uint8_t *)"head", 4, (const uint8_t *)"data",
+					4, NULL));
+	link_close(&link);
+	g_assert_false(link_send_segment(&link, (const uint8_t *)"lost", 4, NULL, 0, NULL));
+	g_assert_cmpint(link_receive(&link, buffer, sizeof(buffer), &info), ==, -EBADF);
+	capture_free(link.capture);
+	g_assert_cmpint(read(ends[0], got, sizeof(got)), ==, two);
+	g_assert_cmpmem(got + 28, 2, "in", 2);
+	g_assert_cmpmem(got + 36, 4, &from_guest, 4);
+	g_assert_cmpmem(got + pcapng_packet_size(2) + 28, 8, "headdata", 8);
+	loop_free(loop);
+	close(ends[0]);
+	close(peer);
 }
 
 static void test_receive_header(void)
@@ -511,6 +553,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/link/plain", test_plain);
+	g_test_add_func("/link/captured", test_captured);
 	g_test_add_func("/link/receive-header", test_receive_header);
 	g_test_add_func("/link/send-header", test_send_header);
 	g_test_add_func("/link/drops", test_drops);

@@ -166,6 +166,55 @@ static void test_guest_set(void)
 	loop_free(loop);
 }
 
+/* They run in the order of their adding, after the sources; one that is removed does not run. */
+static void turn_ended_a(void *data)
+{
+	struct timed *t = data;
+
+	g_string_append_c(t->order, 'a');
+}
+
+static void turn_ended_b(void *data)
+{
+	struct timed *t = data;
+
+	g_string_append_c(t->order, 'b');
+	if (t->order->len >= 5)
+		loop_stop(t->loop, 0);
+}
+
+static void add_to_order(uint32_t events, void *data)
+{
+	struct timed *t = data;
+
+	(void)events;
+	g_string_append_c(t->order, 's');
+}
+
+static void test_turn_ends(void)
+{
+	struct loop *loop = loop_new();
+	g_autoptr(GString) order = g_string_new(NULL);
+	struct timed t = { .loop = loop, .order = order };
+	struct loop_source *source;
+	int ends[2];
+
+	g_assert_cmpint(pipe(ends), ==, 0);
+	g_assert_cmpint(loop_add(loop, ends[0], EPOLLIN, add_to_order, &t, &source), ==, 0);
+	g_assert_cmpint(write(ends[1], "x", 1), ==, 1);
+	loop_add_turn_end(loop, turn_ended_b, loop); /* the same function for other data */
+	loop_add_turn_end(loop, turn_ended_a, &t);
+	loop_add_turn_end(loop, turn_ended_b, &t);
+	loop_remove_turn_end(loop, turn_ended_b, loop);
+	loop_remove_turn_end(loop, turn_ended_a, loop); /* no such pair */
+	g_assert_cmpint(loop_run(loop), ==, 0);
+	g_assert_cmpstr(order->str, ==, "sabsab");
+	loop_remove(source);
+	close(ends[0]);
+	close(ends[1]);
+	loop_free(loop);
+}
+
 static void test_errors(void)
 {
 	struct loop *loop = loop_new();
@@ -184,6 +233,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/loop/removal-in-turn", test_removal_in_turn);
 	g_test_add_func("/loop/timers", test_timers);
 	g_test_add_func("/loop/guest-set", test_guest_set);
+	g_test_add_func("/loop/turn-ends", test_turn_ends);
 	g_test_add_func("/loop/errors", test_errors);
 	return g_test_run();
 }

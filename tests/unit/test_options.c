@@ -152,6 +152,11 @@ static void test_refusals(void)
 		  "macaddress has to be a valid MAC address (hex string, 6 bytes, each byte "
 		  "separated by a ':'), not \"zz\"",
 		  false },
+		{ "x --tcp=fast 1 tap0", "--tcp must be \"native\" or \"slirp\", not \"fast\"",
+		  false },
+		{ "x --tcp= 1 tap0", "--tcp must be \"native\" or \"slirp\", not \"\"", false },
+		{ "x --pcap-limit=1 1 tap0", "--pcap-limit cannot be specified without --pcap",
+		  false },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -163,6 +168,85 @@ static void test_refusals(void)
 		g_assert_cmpstr(error.text, ==, cases[i].text);
 		g_assert_true(error.usage == cases[i].usage);
 	}
+}
+
+/* What is no option of slirp4netns is known by its whole name only, wherever it stands, and does not
+ * make an abbreviation ambiguous that is none there.
+ */
+static void test_exact(void)
+{
+	static const struct {
+		const char *line, *tcp, *target_type;
+		enum options_outcome outcome;
+	} cases[] = {
+		{ "x --tcp=native 1 tap0", "native", NULL, OPTIONS_OK },
+		{ "x -c --tcp native 1 tap0", "native", NULL, OPTIONS_OK },
+		{ "x 1 tap0 --tcp=native -c", "native", NULL, OPTIONS_OK },
+		{ "x --tcp=slirp --tcp=native 1 tap0", "native", NULL, OPTIONS_OK },
+		{ "x --tcp= 1 tap0", "", NULL, OPTIONS_OK },
+		{ "x --t=bess --tcp=native --t=netns", "native", "netns", OPTIONS_OK },
+		{ "x --tcp=native --t bess", "native", "bess", OPTIONS_OK },
+		{ "x --t --tcp=native", NULL, "--tcp=native", OPTIONS_OK },
+		{ "x 1 tap0 -- --tcp=native", NULL, NULL, OPTIONS_OK },
+		{ "x -cm 1400 - --tcp=native", "native", NULL, OPTIONS_OK },
+		{ "x --tc=native", NULL, NULL, OPTIONS_BAD },
+		{ "x --tcpx=native", NULL, NULL, OPTIONS_BAD },
+		{ "x --tcp", NULL, NULL, OPTIONS_BAD },
+		{ "x --pca=file", NULL, NULL, OPTIONS_BAD },
+		{ "x --pcap-l=1", NULL, NULL, OPTIONS_BAD },
+	};
+	struct parsed p;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_test_message("%s", cases[i].line);
+		parse(&p, cases[i].line);
+		g_assert_cmpint(p.outcome, ==, cases[i].outcome);
+		g_assert_cmpstr(p.values.tcp, ==, cases[i].tcp);
+		g_assert_cmpstr(p.values.target_type, ==, cases[i].target_type);
+	}
+	parse(&p, "x --pcap=file --pcap-limit 7 1 tap0");
+	g_assert_cmpint(p.outcome, ==, OPTIONS_OK);
+	g_assert_cmpstr(p.values.pcap, ==, "file");
+	g_assert_cmpint(p.values.pcap_limit, ==, 7);
+}
+
+static void test_stack(void)
+{
+	struct compat_error error;
+	struct settings settings;
+
+	g_unsetenv("GATE4NETNS_TCP");
+	g_assert_true(resolve("x 1 tap0", &settings, &error));
+	g_assert_true(settings.native_tcp == (strcmp(COMPAT_TCP_DEFAULT, "native") == 0));
+	for (int native = 0; native < 2; native++) {
+		g_setenv("GATE4NETNS_TCP", native ? "native" : "slirp", TRUE);
+		g_assert_true(resolve("x 1 tap0", &settings, &error));
+		g_assert_true(settings.native_tcp == native && settings.offloads == native);
+		g_assert_true(resolve("x --tcp=native 1 tap0", &settings, &error));
+		g_assert_true(settings.native_tcp && settings.offloads);
+		g_assert_true(resolve("x --tcp=slirp 1 tap0", &settings, &error));
+		g_assert_false(settings.native_tcp || settings.offloads);
+	}
+	g_setenv("GATE4NETNS_TCP", "fast", TRUE);
+	g_assert_false(resolve("x 1 tap0", &settings, &error));
+	g_assert_cmpstr(error.text, ==,
+			"GATE4NETNS_TCP must be \"native\" or \"slirp\", not \"fast\"");
+	g_assert_true(resolve("x --tcp=slirp 1 tap0", &settings, &error));
+	g_unsetenv("GATE4NETNS_TCP");
+}
+
+static void test_pcap(void)
+{
+	struct compat_error error;
+	struct settings settings;
+
+	g_assert_true(resolve("x 1 tap0", &settings, &error));
+	g_assert_null(settings.pcap_path);
+	g_assert_true(resolve("x --pcap=file 1 tap0", &settings, &error));
+	g_assert_cmpstr(settings.pcap_path, ==, "file");
+	g_assert_cmpuint(settings.pcap_limit_bytes, ==, 1 << 30);
+	g_assert_true(resolve("x --pcap=file --pcap-limit=2147483647 1 tap0", &settings, &error));
+	g_assert_cmpuint(settings.pcap_limit_bytes, ==, 2147483647ull << 20);
 }
 
 /* Rows that are shown have what their kind needs; names are there once. */
@@ -190,6 +274,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/options/numbers", test_numbers);
 	g_test_add_func("/options/settings", test_settings);
 	g_test_add_func("/options/refusals", test_refusals);
+	g_test_add_func("/options/exact", test_exact);
+	g_test_add_func("/options/stack", test_stack);
+	g_test_add_func("/options/pcap", test_pcap);
 	g_test_add_func("/options/table", test_table);
 	return g_test_run();
 }

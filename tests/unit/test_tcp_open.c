@@ -88,10 +88,17 @@ void loop_timer_disarm(struct loop *loop, struct loop_timer *timer)
 	timer->armed = false;
 }
 
-void loop_set_turn_end(struct loop *loop, void (*fn)(void *data), void *data)
+void loop_add_turn_end(struct loop *loop, void (*fn)(void *data), void *data)
 {
 	loop->turn_end = fn;
 	loop->turn_end_data = data;
+}
+
+void loop_remove_turn_end(struct loop *loop, void (*fn)(void *data), void *data)
+{
+	(void)fn;
+	(void)data;
+	loop->turn_end = NULL;
 }
 
 void loop_again(struct loop *loop)
