@@ -386,6 +386,7 @@ static void trim_pool(void *data)
 static void turn_end(void *data)
 {
 	struct tcp *tcp = data;
+	bool busy = tcp->touched.length > 0;
 	int64_t wake_ms;
 
 	for (guint left = tcp->touched.length; left > 0 && tcp->touched.length > 0; left--) {
@@ -397,7 +398,7 @@ static void turn_end(void *data)
 	}
 	if (tcp->touched.length > 0)
 		loop_again(tcp->loop);
-	if (!tcp->trim.armed && pool_stats(tcp->pool).kept > 0)
+	if (busy && !tcp->trim.armed && pool_stats(tcp->pool).kept > 0)
 		loop_timer_arm(tcp->loop, &tcp->trim, loop_now_ms(tcp->loop) + TRIM_MS);
 	wake_ms = wheel_wake_ms(tcp->wheel);
 	if (wake_ms == CLOCK_NEVER)

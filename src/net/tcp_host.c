@@ -195,14 +195,43 @@ void flow_refuse(struct tcp_flow *flow, int error)
 	flow_destroy(flow);
 }
 
-/* The socket is of no use for writing any more. */
+/* #syscalls:engine recvfrom
+ * What the next recv() would say: a count, 0 at the end, or -errno, which it is told only once.
+ */
+static ssize_t peek(const struct tcp_flow *flow)
+{
+	uint8_t byte;
+	ssize_t got = recv(flow->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+
+	return got < 0 ? -errno : got;
+}
+
+/* The socket has failed: nothing more goes to the host, and what it holds goes to the guest. */
 static void lose_host(struct tcp_flow *flow)
 {
 	flow->host_reset = true;
 	flow->shut_write = true;
+	flow->host_eof = flow->host_eof || peek(flow) <= 0;
 	flow->host_readable = !flow->host_eof;
 	bytequeue_drop(&flow->to_host, flow->tcp->pool, flow->to_host.len);
 	flow_touch(flow);
+}
+
+/* #syscalls:engine getsockopt
+ * After EPOLLERR. Where there is something to be read first, the call that reads it will be told.
+ */
+static bool has_failed(struct tcp_flow *flow)
+{
+	ssize_t next = flow->host_eof ? -EAGAIN : peek(flow);
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	if (next >= 0)
+		return false;
+	flow->host_error = false;
+	if (next != -EAGAIN)
+		return true;
+	return getsockopt(flow->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0;
 }
 
 /* #syscalls:engine sendmsg sendto recvmsg */
@@ -238,28 +267,6 @@ static int send_waiting(struct tcp_flow *flow)
 		return -errno;
 	bytequeue_drop(&flow->to_host, flow->tcp->pool, (uint32_t)sent);
 	return 0;
-}
-
-/* #syscalls:engine getsockopt recvfrom
- * Whether the socket has failed, and nothing is left in it that would have to be read before that is
- * told. Where more is going to be read, that will tell.
- */
-static bool has_failed(struct tcp_flow *flow)
-{
-	socklen_t len = sizeof(int);
-	uint8_t byte;
-	int error = 0;
-
-	if (!flow->host_eof) {
-		if (flow->state > TCP_SYN_RECEIVED)
-			return false;
-		if (recv(flow->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) >= 0)
-			return false;
-		if (errno != EAGAIN)
-			return true;
-	}
-	flow->host_error = false;
-	return getsockopt(flow->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0;
 }
 
 void flow_write_host(struct tcp_flow *flow)

@@ -10,6 +10,7 @@ import fnmatch
 import json
 import os
 import pathlib
+import resource
 import shutil
 import statistics
 import subprocess
@@ -23,7 +24,7 @@ import rows as r  # noqa: E402
 import world as w  # noqa: E402
 
 BASE, FLOOR = "slirp4netns", "native"
-COLUMNS = "{:<14} {:<12} {:>11} {:>23} {:<7} {:>9} {:>9}"
+COLUMNS = "{:<14} {:<16} {:>11} {:>23} {:<7} {:>9} {:>9}"
 
 
 def arguments():
@@ -35,9 +36,10 @@ def arguments():
     parser.add_argument("--rows", default="*", help="comma-separated patterns: gate4netns,native")
     parser.add_argument("--json", metavar="FILE", help="JSON lines go there instead of after the table")
     parser.add_argument("--list", action="store_true", help="show the names of cells and rows")
+    parser.add_argument("--idle", type=int, default=10000, help="idle connections held (10000)")
     options = parser.parse_args()
     if options.quick:
-        options.rounds, options.seconds = 1, 0.5
+        options.rounds, options.seconds, options.idle = 1, 0.5, 1000
     return options
 
 
@@ -54,7 +56,8 @@ def compiled(folder):
 
 
 def make_rows(world, stack):
-    found = [r.UserMode("gate4netns", world, stack, w.binary())]
+    found = [r.UserMode("gate4netns", world, stack, w.binary(), GATE4NETNS_TCP="native"),
+             r.UserMode("gate4netns-slirp", world, stack, w.binary(), GATE4NETNS_TCP="slirp")]
     if shutil.which(BASE):
         found.append(r.UserMode(BASE, world, stack, shutil.which(BASE)))
     if shutil.which("pasta"):
@@ -102,7 +105,7 @@ def records(cell, results):
 
 
 def digits(value, unit):
-    return f"{value:.0f}" if unit in ("1/s", "KiB") else f"{value:.2f}"
+    return f"{value:.0f}" if unit in ("1/s", "KiB", "B") else f"{value:.2f}"
 
 
 def show(record):
@@ -121,7 +124,8 @@ def measure_all(options, world, rows, out):
     server = world.spawn(world.host, world.tmp / "probe", "serve", c.PROBE_PORT, ready_line="ready")
     lines = []
     print(COLUMNS.format("cell", "row", "median", "lowest .. highest", "unit", "/slirp4", "/native"))
-    for cell in chosen(c.all_cells(world.tmp / "probe", options.seconds), options.cells):
+    for cell in chosen(c.all_cells(world.tmp / "probe", options.seconds, options.idle),
+                       options.cells):
         results = {row.name: {"rounds": [], "why": None} for row in rows}
         for turn in range(options.rounds):
             run_round(cell, rows if turn % 2 == 0 else rows[::-1], results)
@@ -135,14 +139,26 @@ def measure_all(options, world, rows, out):
     server.kill()
 
 
+def raise_open_files(idle):
+    """Some take the limit that they are given, and some need two descriptors for a connection."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(PermissionError, ValueError):
+        hard = max(hard, 4 * idle)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def main():
     options = arguments()
+    raise_open_files(options.idle)
     with w.World(rootless=True) as world, contextlib.ExitStack() as stack:
         world.host.run("ip", "route", "add", "default", "via", w.INET4)    # what pasta copies
         rows = chosen(make_rows(world, stack), options.rows)
         if options.list:
             print("rows: ", *(row.name for row in rows))
-            print("cells:", *(cell.name for cell in c.all_cells("probe", options.seconds)))
+            print("cells:", *(cell.name for cell in c.all_cells("probe", options.seconds, options.idle)))
             return
         compiled(world.tmp)
         out = stack.enter_context(open(options.json, "w", encoding="utf-8")) if options.json \

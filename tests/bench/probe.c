@@ -3,7 +3,10 @@
  *   probe serve PORT                  TCP and UDP echo until killed; prints "ready"
  *   probe rr ADDRESS PORT MS          one byte there and back; prints p50 and p99 in microseconds
  *   probe crr ADDRESS PORT MS         connect, request, reply, close; prints the rate per second
+ *   probe crr8 ADDRESS PORT MS        the same by 8 processes at once; prints the sum of their rates
  *   probe udp ADDRESS PORT MS         1200 bytes, 32 in flight; prints echoes per second
+ *   probe hold ADDRESS PORT N         N connections that have each had a byte there and back; prints
+ *                                     "holding", and resets them at the end of standard input
  *   probe starts N ready CMD...       ms from fork to the ready byte on fd 3; fd 4 is the exit-fd
  *   probe starts N exit CMD...        ms from fork to the end of CMD; what it left behind is killed
  *
@@ -15,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +26,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -30,6 +35,7 @@
 enum { PING = 'p', REQUEST = 'q' };
 enum { DATAGRAM_BYTES = 1200, IN_FLIGHT = 32, LOST_AFTER_MS = 200, SAMPLES_MAX = 1 << 20 };
 enum { READY_FD = 3, EXIT_FD = 4 };
+enum { PARALLEL = 8, HOLD_AT_ONCE = 256 };
 
 static int64_t now_ns(void)
 {
@@ -174,7 +180,7 @@ static int request_response(const struct sockaddr_in *sin, int64_t ms)
 	return 0;
 }
 
-static int connect_request_close(const struct sockaddr_in *sin, int64_t ms)
+static double connect_request_close(const struct sockaddr_in *sin, int64_t ms)
 {
 	int64_t start = now_ns(), end = start + ms * 1000000;
 	long n = 0;
@@ -188,8 +194,72 @@ static int connect_request_close(const struct sockaddr_in *sin, int64_t ms)
 			errx(1, "the server did not close");
 		close(fd);
 	}
-	printf("%.1f\n", n * 1e9 / (now_ns() - start));
+	return n * 1e9 / (now_ns() - start);
+}
+
+static int connect_request_close_in(int processes, const struct sockaddr_in *sin, int64_t ms)
+{
+	double rate, sum = 0;
+	int results[2];
+
+	if (pipe(results) < 0)
+		err(1, "pipe");
+	for (int i = 0; i < processes; i++) {
+		if (fork() != 0)
+			continue;
+		rate = connect_request_close(sin, ms);
+		if (write(results[1], &rate, sizeof(rate)) != sizeof(rate))
+			err(1, "write");
+		_exit(0);
+	}
+	close(results[1]);
+	for (int i = 0; i < processes; i++) {
+		if (read(results[0], &rate, sizeof(rate)) != sizeof(rate))
+			errx(1, "a process of %d has failed", processes);
+		sum += rate;
+	}
+	printf("%.1f\n", sum);
 	return 0;
+}
+
+/* Wait until a byte may be written to (POLLOUT) or read from (POLLIN) each, and do that. */
+static void all_exchange(const int *fds, int n, short event)
+{
+	for (int i = 0; i < n; i++) {
+		struct pollfd p = { .fd = fds[i], .events = event };
+		char byte = PING;
+
+		if (poll(&p, 1, -1) != 1)
+			err(1, "poll");
+		if (event == POLLOUT ? send(fds[i], &byte, 1, MSG_NOSIGNAL) != 1 :
+				       recv(fds[i], &byte, 1, 0) != 1)
+			err(1, "connection");
+	}
+}
+
+static int hold(const struct sockaddr_in *sin, int count)
+{
+	const struct linger reset = { .l_onoff = 1 };
+	int fds[HOLD_AT_ONCE];
+	char byte;
+
+	for (int n; count > 0; count -= n) {
+		n = count < HOLD_AT_ONCE ? count : HOLD_AT_ONCE;
+		for (int i = 0; i < n; i++) {
+			fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+			if (fds[i] < 0)
+				err(1, "socket");
+			setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+			if (connect(fds[i], (const struct sockaddr *)sin, sizeof(*sin)) < 0 &&
+			    errno != EINPROGRESS)
+				err(1, "connect");
+		}
+		all_exchange(fds, n, POLLOUT);
+		all_exchange(fds, n, POLLIN);
+	}
+	puts("holding");
+	fflush(stdout);
+	return read(STDIN_FILENO, &byte, 1) < 0; /* and the kernel resets them all */
 }
 
 static int udp_echo(const struct sockaddr_in *sin, int64_t ms)
@@ -283,10 +353,22 @@ static int starts(int n, int until_exit, char **command)
 	return 0;
 }
 
+static void raise_open_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
 
+	if (strcmp(verb, "starts"))
+		raise_open_files();
 	if (!strcmp(verb, "serve") && argc == 3)
 		serve(argv[2]);
 	if (!strcmp(verb, "starts") && argc > 4)
@@ -297,7 +379,11 @@ int main(int argc, char **argv)
 		if (!strcmp(verb, "rr"))
 			return request_response(&sin, atoi(argv[4]));
 		if (!strcmp(verb, "crr"))
-			return connect_request_close(&sin, atoi(argv[4]));
+			return connect_request_close_in(1, &sin, atoi(argv[4]));
+		if (!strcmp(verb, "crr8"))
+			return connect_request_close_in(PARALLEL, &sin, atoi(argv[4]));
+		if (!strcmp(verb, "hold"))
+			return hold(&sin, atoi(argv[4]));
 		if (!strcmp(verb, "udp"))
 			return udp_echo(&sin, atoi(argv[4]));
 	}

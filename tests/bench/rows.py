@@ -5,7 +5,7 @@ gateway's address, which the stack turns into the host's 127.0.0.1; the native r
 127.0.0.1 itself; the veth row talks across a veth pair, as root would set it up.
 """
 import contextlib
-import pathlib
+import os
 import subprocess
 
 import world as w
@@ -16,6 +16,8 @@ PAIR_HOST, PAIR_GUEST = "198.51.100.1", "198.51.100.2"
 
 class Row:
     """One way out. at(mtu) gives the namespace of the client and the address of the server."""
+
+    environment = None      # of the row's program; None: ours
 
     def __init__(self, name, bench_world, stack):
         self.name = name
@@ -31,12 +33,12 @@ class Row:
     def make(self, mtu):
         raise NotImplementedError
 
-    def starts(self):
-        """How "probe starts" runs this row: ("ready" or "exit", argv). None: it has no start."""
+    def fresh(self):
+        """What at(1500) gives of a new instance, and its pid; a context. None: no process."""
         return None
 
-    def rss_kib(self):
-        """Resident memory of a fresh and idle instance. None: there is no process."""
+    def starts(self):
+        """How "probe starts" runs this row: ("ready" or "exit", argv). None: it has no start."""
         return None
 
 
@@ -67,9 +69,10 @@ class UserMode(Row):
 
     gateway = w.GATEWAY4
 
-    def __init__(self, name, bench_world, stack, program):
+    def __init__(self, name, bench_world, stack, program, **environment):
         super().__init__(name, bench_world, stack)
         self.program = program
+        self.environment = {**os.environ, **environment}
 
     def make(self, mtu):
         guest = self.world.new_guest()
@@ -79,7 +82,8 @@ class UserMode(Row):
     @contextlib.contextmanager
     def attached(self, guest, mtu):
         """The program, serving this guest; gives its pid."""
-        gate = self.world.start("-c", f"--mtu={mtu}", guest.pid, "tap0", program=self.program)
+        gate = self.world.start("-c", f"--mtu={mtu}", guest.pid, "tap0", program=self.program,
+                                env=self.environment)
         try:
             yield gate.pid
         finally:
@@ -88,9 +92,11 @@ class UserMode(Row):
     def starts(self):
         return "ready", [self.program, "-c", "-r", "3", "-e", "4", self.world.guest.pid, "tap0"]
 
-    def rss_kib(self):
-        with self.attached(self.world.guest, 1500) as pid:
-            return resident_kib(pid)
+    @contextlib.contextmanager
+    def fresh(self):
+        with contextlib.closing(self.world.new_guest()) as guest, \
+                self.attached(guest, 1500) as pid:
+            yield guest, self.gateway, pid
 
 
 class Pasta(UserMode):
@@ -116,10 +122,3 @@ class Pasta(UserMode):
 
     def starts(self):
         return "exit", self.argv(self.world.guest)
-
-
-def resident_kib(pid):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    raise AssertionError(f"no VmRSS of {pid}")

@@ -5,6 +5,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
+/* Of a target that knows what a corpus has to reach: what this one did not; NULL: it has it all. */
+__attribute__((weak)) const char *fuzz_corpus_lacks(void);
+
 int main(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
@@ -29,6 +32,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s: %u inputs\n", argv[i], count);
 		if (count == 0)
 			return 1;
+	}
+	if (fuzz_corpus_lacks && fuzz_corpus_lacks()) {
+		fprintf(stderr, "no input reaches: %s\n", fuzz_corpus_lacks());
+		return 1;
 	}
 	return 0;
 }

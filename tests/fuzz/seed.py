@@ -68,6 +68,58 @@ GATE = {name: vnet(frame, False, start=0, offset=0) for name, frame in FRAMES.it
     "partial-udp4": vnet(FRAMES["udp4"], offset=6), "partial-lie": vnet(FRAMES["tcp4"], start=14, offset=2),
     "partial-outside": vnet(FRAMES["tcp4"], start=0xffff, offset=0xffff), "large4": vnet(FRAMES["tcp4"], True, 1, 1460),
 }
+
+
+# Steps of tests/fuzz/fuzz_tcp.c. Where the numbers of a segment are counted from:
+EDGE, FIRST, GIVEN = 1, 2, 3
+
+
+def say(flags, length=0, seq=0, ack=0, which=0, seq_from=0, ack_from=0, window=0xff, options=b"\0", large=False):
+    start = which | seq_from << 2 | ack_from << 4 | large << 6
+    return struct.pack(">BBBbbBB", 1, start, flags, seq, ack, window, length) + options
+
+
+def host(what, argument=0, kilo=False):
+    return bytes([5, what | kilo << 3, argument])
+
+
+def wait(exponent):
+    return bytes([0, exponent])
+
+
+FIN, RST = 0x11, 0x04
+CONNECT, REFUSE, WRITE, FINISH, READ, CAPACITY, FAIL, EVENT = range(8)
+SYN_ALL = say(SYN, options=b"\x76\x00\x00\x00\x00")     # window scale 7, SACK
+OPEN = SYN_ALL + host(CONNECT) + say(ACK)
+OPEN6 = say(SYN, which=2) + host(CONNECT) + say(ACK, which=2)
+ACCEPT, ACCEPT6, MAC, NO_MAC = b"\x07", b"\x57", b"\x0f", b"\x26"
+EMPTY_POOL, FULL_POOL = b"\x0e", b"\x06"
+CONNECTIONS = {
+    "refused": SYN_ALL + host(REFUSE), "unreachable6": say(SYN, which=2) + host(REFUSE, 1), "time-out": SYN_ALL + host(REFUSE, 4),
+    "syn-again": 3 * SYN_ALL + host(CONNECT) + SYN_ALL + say(ACK), "syn-ack-lost": SYN_ALL + host(CONNECT) + 14 * wait(16),
+    "guest-closes": OPEN + say(PUSH, 100) + say(FIN) + host(WRITE, 100) + host(FINISH) + say(ACK),
+    "host-closes": OPEN + host(WRITE, 100) + host(FINISH) + say(ACK) + say(PUSH, 100) + say(FIN) + wait(15),
+    "both-close": OPEN + host(FINISH) + say(FIN, ack=-1) + say(ACK, ack_from=FIRST) + wait(16), "port-again": OPEN + host(FINISH)
+    + say(ACK) + say(FIN) + say(SYN, seq=100) + host(CONNECT) + say(ACK),
+    "guest-resets": OPEN + say(PUSH, 10) + say(RST), "host-fails": OPEN + host(WRITE, 9) + host(FAIL, 7), "fail-late": OPEN
+    + host(CAPACITY, 5) + say(PUSH, 200) + host(FAIL, 6), "blind": OPEN + say(RST, seq=9) + say(SYN, seq=9) + say(ACK, ack=99),
+    "early": OPEN + say(PUSH, 100, seq=100) + say(PUSH, 100, seq=50) + say(PUSH, 100), "sacked": OPEN + 5 * host(WRITE, 9, True)
+    + 4 * say(ACK, ack_from=FIRST, options=b"\x01\x10\x40") + say(ACK), "duplicates": OPEN + host(WRITE, 40, True)
+    + 4 * say(ACK, ack_from=FIRST) + 3 * say(ACK, ack=-100) + say(ACK), "beyond": OPEN + say(PUSH, 10, seq_from=EDGE, seq=5),
+    "host-full": OPEN + host(CAPACITY, 4, True) + 40 * say(PUSH, 255, large=True) + 9 * host(READ, 255, True) + say(FIN),
+    "guest-full": OPEN + say(ACK, window=0) + host(WRITE, 200, True) + 4 * wait(12) + say(ACK, window=0) + say(ACK) + say(ACK),
+    "pool": OPEN + EMPTY_POOL + host(WRITE, 200) + wait(8) + host(CAPACITY) + say(PUSH, 99) + FULL_POOL + wait(8) + say(PUSH, 99),
+    "silence": OPEN + 2 * wait(23) + 12 * wait(17), "give-up": OPEN + host(WRITE, 99) + 14 * wait(17),
+    "forgotten": OPEN + host(FINISH) + say(ACK) + 2 * wait(16) + say(RST), "ipv6": OPEN6 + say(PUSH, 10, which=2) + say(FIN, which=2)
+    + host(FINISH) + say(ACK, which=2), "gateway": say(SYN, which=3) + host(CONNECT) + say(ACK, which=3), "events": OPEN
+    + host(EVENT, 0x1f) + host(EVENT, 8) + host(EVENT, 0x10), "unwatched": SYN_ALL + b"\x16" + host(CONNECT),
+    "host-begins": ACCEPT + say(SYN | ACK) + host(WRITE, 100) + say(PUSH, 100) + say(FIN) + host(FINISH) + say(ACK),
+    "host-begins6": ACCEPT6 + say(SYN | ACK, which=2) + say(PUSH, 100, which=2), "both-begin": ACCEPT + say(SYN) + say(ACK),
+    "guest-refuses": ACCEPT + say(RST | ACK), "guest-is-silent": ACCEPT + host(WRITE, 9) + 7 * wait(16),
+    "no-mac": NO_MAC + ACCEPT + wait(12) + MAC + say(SYN | ACK), "old-guest": ACCEPT + say(ACK, ack=99) + wait(10) + say(SYN | ACK),
+    "headers": OPEN + bytes([3 | 3 << 5]) + say(PUSH, 10)[1:] + bytes([46, 0x40, 47, 1, 14, 0xff]), "raw": bytes([4, len(FRAMES["tcp4"])])
+    + FRAMES["tcp4"] + host(CONNECT), "wrap": OPEN + 20 * (say(PUSH, 255) + host(WRITE, 255) + say(ACK)), "urgent": OPEN + say(0x38, 4),
+}
 ADD = '{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_addr":"%s","host_port":%s,"guest_addr":"","guest_port":80}}\n'
 REQUESTS = {
     "add": ADD % ("0.0.0.0", 8080), "add6": ADD % ("::", 8080), "add-name": ADD % ("localhost", 80),
@@ -100,6 +152,7 @@ root = pathlib.Path(sys.argv[1])
 write(root / "frame", FRAMES)
 write(root / "tcpseg", SEGMENTS)
 write(root / "gate", GATE)
+write(root / "tcp", CONNECTIONS)
 write(root / "apireq", REQUESTS)
 write(root / "nameserver", NAMESERVERS)
 write(root / "cli", {name: line.replace("|", "\n") for name, line in LINES.items()})

@@ -16,24 +16,29 @@ PORT = 7000                     # every server of peers.py; each namespace has i
 CONFINED = ("--enable-sandbox", "--enable-seccomp")
 
 
-def program(world):
-    """peers.py at a path that the ordinary user can read, wherever the checkout is."""
-    copy = world.tmp / "peers.py"
-    if not copy.exists():
-        shutil.copy(peers.__file__, copy)
-        copy.chmod(0o644)
-    return [sys.executable, copy]
+FULL = bool(os.environ.get("FULL"))     # the amounts of a whole test, which take hours
+
+
+def program(world, function):
+    """The file of a program at a path that the ordinary user can read, wherever the checkout is."""
+    module = sys.modules[function.__module__]
+    for source in {peers.__file__, module.__file__}:
+        copy = world.tmp / pathlib.Path(source).name
+        if not copy.exists():
+            shutil.copy(source, copy)
+            copy.chmod(0o644)
+    return [sys.executable, world.tmp / pathlib.Path(module.__file__).name, function.__name__]
 
 
 def peer(world, ns, client, *arguments, **kw):
     """Run one client of peers.py to its end; its answer."""
-    done = ns.run(*program(world), client.__name__, *arguments, **kw)
+    done = ns.run(*program(world, client), *arguments, **kw)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def serve(world, ns, server, address, port=PORT):
+def serve(world, ns, server, address, port=PORT, *arguments):
     """Run one server of peers.py until the end of the test."""
-    return world.spawn(ns, *program(world), server.__name__, address, port,
+    return world.spawn(ns, *program(world, server), address, port, *arguments,
                        ready_line="listening")
 
 
@@ -46,7 +51,7 @@ def serve_inet(world, *addresses):
 
 def begin(world, ns, client, *arguments, ready_line=None):
     """Start a client of peers.py in the background; finish() gives its answer."""
-    return world.spawn(ns, *program(world), client.__name__, *arguments, ready_line=ready_line)
+    return world.spawn(ns, *program(world, client), *arguments, ready_line=ready_line)
 
 
 def finish(process, deadline_s=60):
@@ -75,7 +80,35 @@ def wait_established(ns, port):
                                 f"sport = :{port}").stdout.strip(), f"a connection to {port}")
 
 
+# --- facts about a network namespace ---
+
+
+def counter(ns, name):
+    """One of the TCP counters of a namespace, as nstat(8) names them without their prefix."""
+    lines = ns.run("cat", "/proc/net/snmp", "/proc/net/netstat").stdout.splitlines()
+    for names, values in zip(lines[::2], lines[1::2]):
+        if names.startswith(("Tcp:", "TcpExt:")) and name in names.split():
+            return int(values.split()[names.split().index(name)])
+    raise KeyError(name)
+
+
+def sysctl(ns, **settings):
+    """Settings below net.ipv4 of one namespace."""
+    for name, value in settings.items():
+        ns.run("sh", "-c", 'echo "$1" >"/proc/sys/net/ipv4/$0"', name, value)
+
+
 # --- facts about a process ---
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def memory_kib(pid):
+    """What a process has in memory for itself, and its part of what it shares."""
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
 
 
 def status(pid):

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+import peers
 import probes
 import world as w
 
@@ -77,7 +78,7 @@ def take_tap(world, name="tap0"):
     """Make a tap inside the guest and bring its descriptor here."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        maker = world.guest.popen(*probes.program(world), "make_tap", name, theirs.fileno(),
+        maker = world.guest.popen(*probes.program(world, peers.make_tap), name, theirs.fileno(),
                                   pass_fds=[theirs.fileno()])
         _, fds, _, _ = socket.recv_fds(ours, 16, 1)
         assert maker.wait(w.DEADLINE_S) == 0
