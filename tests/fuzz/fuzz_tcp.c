@@ -78,7 +78,8 @@ static void on_segment(const struct tcpseg *seg, uint16_t mss, void *data)
 	uint64_t position;
 
 	world_check(mss > 0 && seg->len <= mss, "%zu bytes in a segment of %u", seg->len, mss);
-	if (seg->flags & TCPSEG_RST)
+	/* From another port where that one was taken: nobody answers. */
+	if ((seg->flags & TCPSEG_RST) || seg->sport != WORLD_REMOTE_PORT)
 		return;
 	if (seg->flags & TCPSEG_SYN) {
 		if (!c->open || c->peer_iss != seg->seq)
@@ -120,7 +121,7 @@ static void set_addresses(struct fuzz *f, unsigned which, struct tcpseg *seg)
 	if (which == 3)
 		seg->dst.v4 = f->w.settings.plan.gateway;
 	seg->sport = (uint16_t)(PORT + which);
-	seg->dport = 80;
+	seg->dport = WORLD_REMOTE_PORT;
 }
 
 static void add_options(struct fuzz *f, uint8_t options, struct tcpseg *seg)
@@ -262,11 +263,11 @@ static void take_step(struct fuzz *f)
 		f->w.mac_unknown = step & 32;
 		break;
 	default:
-		if (step & 8)
-			world_tell_mac(&f->w, step & 16);
-		else
+		if (!(step & 8))
 			world_accept(&f->w, step & 16,
 				     (uint16_t)(PORT + (step >> 5 & 1) + (step >> 3 & 2)));
+		else if (f->w.mac_unknown) /* each time it is a walk through the table */
+			world_tell_mac(&f->w, step & 16);
 		break;
 	}
 	reached |= world_states(&f->w); /* before the turn, and after it */

@@ -37,6 +37,7 @@ void world_fail(const char *format, ...) __attribute__((format(printf, 1, 2), no
 	} while (0)
 
 #define WORLD_REMOTE_PORT 80
+#define WORLD_FIRST_FD 1000000 /* descriptors from here on are sockets of a world */
 
 /* What the two programs say to each other: the bytes from a position of the stream on. Positions
  * before the first byte, as unsigned numbers, lead up to it.
@@ -111,6 +112,7 @@ void world_start(struct world *w, const struct world_hooks *hooks, bool large_se
 /* Everything has to be given back. */
 void world_finish(struct world *w);
 void world_use(struct world *w);
+struct world *world_now(void);	    /* the one in use */
 void world_forget(struct world *w); /* the hosts; none may be in use */
 
 /* A segment of the guest, with its addresses and ports; its payload are @seg->len bytes from @at on
@@ -141,6 +143,7 @@ void world_host_read(struct world_host *host, uint64_t len);	 /* makes room */
 void world_host_fail(struct world_host *host, int error);	 /* the connection is broken */
 void world_host_event(struct world_host *host, uint32_t events); /* as it is, true or not */
 uint64_t world_host_room(const struct world_host *host);
+uint32_t world_host_poll(struct world_host *host); /* the events of epoll(7) that are true of it */
 
 /* A bit for each enum tcp_state that a flow is in. */
 unsigned world_states(const struct world *w);
