@@ -74,6 +74,9 @@ const struct opt compat_opts[] = {
 	  .help = "whose TCP carries connections of the namespace ([native|slirp], "
 		  "default=" COMPAT_TCP_DEFAULT ")",
 	  .values = "native slirp" },
+	{ 0, "tcp-flows", "N", OPT_NUMBER, INTO(tcp_flows), 1, 1000000,
+	  .help = "allow so many TCP connections at once (default=100000)",
+	  .error = "tcp-flows must be a number from 1 to 1000000", .exact = true },
 	{ 0, "pcap", "FILE", OPT_TEXT, INTO(pcap), .exact = true,
 	  .help = "write every frame of the TAP to a pcapng file", .values = "@path" },
 	{ 0, "pcap-limit", "MIB", OPT_NUMBER, INTO(pcap_limit), 1, INT_MAX, .exact = true,
@@ -100,6 +103,7 @@ int compat_main(int argc, char **argv, bool called_slirp4netns)
 		.ready_fd = FD_NONE,
 		.mtu = 1500,
 		.cidr = "10.0.2.0/24",
+		.tcp_flows = 100000,
 	};
 	struct compat_error error = { .usage = true };
 	struct settings settings;

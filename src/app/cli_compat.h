@@ -13,7 +13,7 @@
 #include "app/options.h"
 #include "net/settings.h"
 
-#define COMPAT_TCP_DEFAULT "slirp" /* whose TCP it is, unless --tcp or GATE4NETNS_TCP say */
+#define COMPAT_TCP_DEFAULT "native" /* whose TCP it is, unless --tcp or GATE4NETNS_TCP say */
 
 extern const struct opt compat_opts[];
 
@@ -24,6 +24,7 @@ struct compat_values {
 	const char *api_socket, *cidr, *netns_type, *userns_path, *target_type;
 	const char *outbound4, *outbound6, *mac;
 	const char *tcp, *pcap;
+	int tcp_flows;
 	int pcap_limit; /* MiB; 0: not given */
 };
 

@@ -267,6 +267,7 @@ bool compat_resolve(const struct compat_values *values, int operand_count, char 
 	const struct input in = { values, operand_count, operands };
 	struct settings set = {
 		.configure = values->configure,
+		.tcp_flows = (unsigned)values->tcp_flows,
 		.ipv6 = values->ipv6,
 		.host_loopback = !values->no_host_loopback,
 		.dns = !values->no_dns,

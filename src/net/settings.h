@@ -39,7 +39,8 @@ struct settings {
 	struct addrplan plan;
 	bool ipv6;
 
-	bool native_tcp; /* TCP by net/tcp.h; else by libslirp */
+	bool native_tcp;    /* TCP by net/tcp.h; else by libslirp */
+	unsigned tcp_flows; /* native_tcp: connections at once */
 
 	bool host_loopback;		/* the gateway address leads to the host's 127.0.0.1 */
 	bool dns;			/* the DNS address leads to the host's resolver */

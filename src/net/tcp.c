@@ -420,7 +420,7 @@ int tcp_new(struct loop *loop, const struct settings *settings, const struct tcp
 		return -errno;
 	tcp = g_new0(struct tcp, 1);
 	tcp->descriptors = files.rlim_cur;
-	tcp->stats.flows_limit = TCP_FLOWS_MAX;
+	tcp->stats.flows_limit = settings->tcp_flows;
 	tcp->stats.half_open_limit = TCP_HALF_OPEN_MAX;
 	tcp->loop = loop;
 	tcp->settings = settings;

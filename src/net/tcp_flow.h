@@ -117,7 +117,6 @@ struct tcp {
 };
 
 #define TCP_TABLE_SIZE (1u << 14)
-#define TCP_FLOWS_MAX 100000
 #define TCP_HALF_OPEN_MAX 1024
 
 /* Sequence numbers wrap: a is before b when the distance is less than half of the circle. */

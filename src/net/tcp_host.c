@@ -29,6 +29,7 @@
 
 #define PARTS_MAX 16 /* buffers in one call */
 #define DNS_PORT 53
+#define DESCRIPTORS_LEFT 8 /* for the API, and for what is not TCP */
 
 static bool is_addr(const struct ip *ip, const struct ip4 *v4, const struct ip6 *v6)
 {
@@ -93,6 +94,9 @@ int flow_adopt(struct tcp_flow *flow, int fd)
 	flow->fd = fd;
 	flow->read_parts = 1;
 	flow->host_writable = true; /* it is connected, and nothing has been written */
+	if ((uint64_t)fd + DESCRIPTORS_LEFT >=
+	    flow->tcp->descriptors) /* the lowest that was free */
+		return -EMFILE;
 	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &yes, sizeof(yes));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
 	return loop_add(flow->tcp->loop, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, host_event,
@@ -104,12 +108,10 @@ static void dialed(int fd, int error, void *data)
 	struct tcp_flow *flow = data;
 
 	flow->dial = NULL;
-	if (fd < 0) {
+	if (fd >= 0)
+		error = flow_adopt(flow, fd);
+	if (error < 0) {
 		flow_refuse(flow, error);
-		return;
-	}
-	if (flow_adopt(flow, fd) < 0) {
-		flow_refuse(flow, -ENOMEM);
 		return;
 	}
 	flow->tcp->stats.opened++;

@@ -139,7 +139,7 @@ int tcp_open_to_guest(struct tcp *tcp, int fd, const struct tcp_endpoints *ends)
 	flow_set_state(flow, TCP_SYN_SENT);
 	r = flow_adopt(flow, fd);
 	if (r < 0) {
-		tcp_count_drop(tcp, TCP_DROP_RESOURCES);
+		tcp_count_drop(tcp, r == -EMFILE ? TCP_DROP_DESCRIPTORS : TCP_DROP_RESOURCES);
 		flow_destroy(flow);
 		return r;
 	}

@@ -36,7 +36,8 @@ CAP_NET_BIND_SERVICE if running as the root)
 
 Not in slirp4netns, and not to be abbreviated:
 --tcp=STACK              whose TCP carries connections of the namespace ([native|slirp], \
-default=slirp)
+default=native)
+--tcp-flows=N            allow so many TCP connections at once (default=100000)
 --pcap=FILE              write every frame of the TAP to a pcapng file
 --pcap-limit=MIB         end that file at this size (default=1024)
 """

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/log.h"
+#include "net/tcp_flow.h"
 #include "net/pool.h"
 #include "wire/siphash.h"
 
@@ -380,9 +381,11 @@ void world_start(struct world *w, const struct world_hooks *hooks, bool large_se
 	world_use(w);
 	w->hosts = g_ptr_array_new_with_free_func(g_free);
 	w->settings.mtu = 1500;
+	w->settings.tcp_flows = 100000;
 	w->settings.host_loopback = true;
 	world_check(addrplan_parse("10.0.2.0/24", &w->settings.plan, error), "%s", error);
 	world_check(tcp_new(&w->loop, &w->settings, &output, &w->tcp) == 0, "tcp_new()");
+	w->tcp->descriptors = UINT64_MAX; /* those of the sockets are not real */
 }
 
 void world_forget(struct world *w)

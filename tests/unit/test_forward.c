@@ -112,6 +112,7 @@ static void start(struct world *w, const char *host, const char *guest)
 	*w = (struct world){ .give_up = { .fn = give_up, .data = w } };
 	w->loop = loop_new();
 	w->settings.mtu = 1500;
+	w->settings.tcp_flows = 100000;
 	g_assert_true(addrplan_parse("10.0.2.0/24", &w->settings.plan, error));
 	g_assert_cmpint(tcp_new(w->loop, &w->settings, &output, &w->tcp), ==, 0);
 	g_assert_true(ip_parse(host, &w->spec.host_addr));

@@ -85,6 +85,7 @@ static void start(struct world *w, bool loopback)
 	*w = (struct world){ .host = -1, .seq = ISS };
 	w->loop = loop_new();
 	w->settings.mtu = 1500;
+	w->settings.tcp_flows = 100000;
 	w->settings.host_loopback = loopback;
 	g_assert_true(addrplan_parse("10.0.2.0/24", &w->settings.plan, error));
 	g_assert_cmpint(tcp_new(w->loop, &w->settings, &output, &w->tcp), ==, 0);

@@ -147,6 +147,7 @@ static void start(struct world *w)
 	*w = (struct world){ .knows = true, .mac = guest_mac, .client = -1 };
 	w->loop.now_ms = 1000;
 	w->settings.mtu = 1500;
+	w->settings.tcp_flows = 100000;
 	g_assert_true(addrplan_parse("10.0.2.0/24", &w->settings.plan, error));
 	w->segments = g_array_new(FALSE, FALSE, sizeof(struct sent));
 	g_assert_cmpint(tcp_new(&w->loop, &w->settings, &output, &w->tcp), ==, 0);
