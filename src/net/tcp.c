@@ -275,11 +275,13 @@ static bool may_reopen(const struct tcp_flow *flow, const struct tcpseg *seg)
 /* No connection goes to a group, nor to everybody. */
 static bool is_group(const struct tcp *tcp, const struct ip *dst)
 {
-	struct ip4 broadcast = ip4_broadcast(&tcp->settings->plan.net);
+	const struct ip4 broadcast = ip4_broadcast(&tcp->settings->plan.net);
+	const struct ip4 everybody = { { 255, 255, 255, 255 } };
 
 	if (dst->family == IP_V6)
 		return dst->v6.b[0] == 0xff;
-	return dst->v4.b[0] >= 224 || ip4_equal(&dst->v4, &broadcast);
+	return (dst->v4.b[0] & 0xf0) == 224 || ip4_equal(&dst->v4, &everybody) ||
+	       ip4_equal(&dst->v4, &broadcast);
 }
 
 static bool may_answer_stray(struct tcp *tcp)

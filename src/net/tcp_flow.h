@@ -118,6 +118,7 @@ struct tcp {
 
 #define TCP_TABLE_SIZE (1u << 14)
 #define TCP_HALF_OPEN_MAX 1024
+#define TCP_DESCRIPTORS_LEFT 8 /* for the API, and for what is not TCP */
 
 /* Sequence numbers wrap: a is before b when the distance is less than half of the circle. */
 static inline bool seq_before(uint32_t a, uint32_t b)

@@ -29,7 +29,6 @@
 
 #define PARTS_MAX 16 /* buffers in one call */
 #define DNS_PORT 53
-#define DESCRIPTORS_LEFT 8 /* for the API, and for what is not TCP */
 
 static bool is_addr(const struct ip *ip, const struct ip4 *v4, const struct ip6 *v6)
 {
@@ -94,7 +93,7 @@ int flow_adopt(struct tcp_flow *flow, int fd)
 	flow->fd = fd;
 	flow->read_parts = 1;
 	flow->host_writable = true; /* it is connected, and nothing has been written */
-	if ((uint64_t)fd + DESCRIPTORS_LEFT >=
+	if ((uint64_t)fd + TCP_DESCRIPTORS_LEFT >=
 	    flow->tcp->descriptors) /* the lowest that was free */
 		return -EMFILE;
 	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &yes, sizeof(yes));

@@ -18,6 +18,7 @@
 
 #define SYN_RETRIES 5	 /* after 1, 2, 4, 8, 16 s; the end comes 32 s after the last */
 #define WAITING_MAX 256	 /* connections that one place in the guest has not answered yet */
+#define OTHERS_MAX 24	 /* descriptors that are no connections, but for forwarded ports */
 #define PORT_FIRST 49152 /* RFC 6335: ports that nobody is found at */
 #define PORT_COUNT (65536 - PORT_FIRST)
 #define PORT_TRIES 1024
@@ -42,20 +43,27 @@ static bool is_to(const struct tcp_flow *flow, const struct tcp_endpoints *ends)
 	return flow->key.guest_port == ends->guest_port && ip_equal(&ip, &ends->guest);
 }
 
+static size_t less(size_t from, size_t what)
+{
+	return from - MIN(from, what);
+}
+
 size_t tcp_open_room(const struct tcp *tcp, const struct tcp_endpoints *ends)
 {
+	const size_t flows = tcp->stats.flows;
 	/* The rest is for those that the guest begins. */
-	const size_t opening_max = tcp->stats.half_open_limit * 3 / 4;
+	const size_t half_open = less(tcp->stats.half_open_limit * 3 / 4, tcp->stats.half_open);
+	const size_t descriptors =
+		less(tcp->descriptors, flows + OTHERS_MAX + TCP_DESCRIPTORS_LEFT);
+	size_t room = MIN(MIN(half_open, descriptors), less(tcp->stats.flows_limit, flows));
 	size_t waiting = 0;
 
-	if (tcp->stats.half_open >= opening_max || tcp->stats.flows >= tcp->stats.flows_limit)
-		return 0;
-	for (const GList *at = tcp->half_open.head; at; at = at->next) {
+	for (const GList *at = tcp->half_open.head; room > 0 && at; at = at->next) {
 		const struct tcp_flow *flow = at->data;
 
 		waiting += flow->state == TCP_SYN_SENT && is_to(flow, ends);
 	}
-	return MIN(WAITING_MAX - MIN(waiting, WAITING_MAX), opening_max - tcp->stats.half_open);
+	return MIN(room, less(WAITING_MAX, waiting));
 }
 
 /* Whether an answer of the guest to that address would come to us, and be let through. */

@@ -243,6 +243,9 @@ _ADDRESS_END = "tap0.addr_info[10.0.2.100/24].valid_life_time=4294967295\n"
 _ROUTE_END = 'local 10.0.2.100.type="local"\n'
 
 INTERFACE = [
+    Difference("interface/*", "large segments cross the tap, with a header that says so", {
+        "link": ("tap0.linkinfo.info_data.vnet_hdr=false\n",
+                 "tap0.linkinfo.info_data.vnet_hdr=true\n")}),
     Difference("interface/*", "the tap keeps IFF_MULTICAST", {
         "link": _MULTICAST, "addr": _MULTICAST, "after": _MULTICAST}),
     Difference("interface/*mac@*", "the MAC is set before the IPv6 address is made of it", {

@@ -144,8 +144,8 @@ STOPPED = {
 # one for EINVAL; and once a connection is established, nothing but RST ends it.
 NATIVE = {
     "prohibit route": "EHOSTUNREACH",
-    "blackhole route": "ECONNREFUSED",
-    "blackhole route 6": "ECONNREFUSED",
+    "blackhole route": "EHOSTUNREACH",
+    "blackhole route 6": "EHOSTUNREACH",
     "silence on the way": "ECONNRESET",
     "silence on the way 6": "ECONNRESET",
     "ICMP errors from now on": "ECONNRESET",
