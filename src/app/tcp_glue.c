@@ -100,6 +100,13 @@ static void take(const uint8_t *frame, size_t len, const struct frame *parsed,
 		tcp_count_drop(glue->tcp, TCP_DROP_CHECKSUM);
 }
 
+static bool take_too_big(const struct toobig *report, void *data)
+{
+	struct tcp_glue *glue = data;
+
+	return tcp_too_big(glue->tcp, report);
+}
+
 /* The addresses that forwards go to if nothing else is said. */
 static void introduce_guest(struct tcp_glue *glue, const struct addrplan *plan,
 			    const struct mac *mac)
@@ -137,6 +144,7 @@ int tcp_glue_new(struct loop *loop, const struct settings *settings, const struc
 	if (guest_mac)
 		introduce_guest(glue, &settings->plan, guest_mac);
 	gate->tcp = take;
+	gate->too_big = take_too_big;
 	gate->tcp_data = glue;
 	gate->neighbours = glue->neighbours;
 	*ret = glue;
@@ -148,6 +156,7 @@ void tcp_glue_free(struct tcp_glue *glue)
 	if (!glue)
 		return;
 	glue->gate->tcp = NULL;
+	glue->gate->too_big = NULL;
 	glue->gate->neighbours = NULL;
 	tcp_free(glue->tcp);
 	neighbours_free(glue->neighbours);

@@ -252,6 +252,16 @@ static enum gate_drop scrub(struct gate *gate, uint8_t *bytes, const struct fram
 	return GATE_OK;
 }
 
+/* Whether our own TCP has taken it, as news of a link that has no room for its segments. */
+static bool tells_tcp_of_mtu(const struct gate *gate, const uint8_t *bytes,
+			     const struct frame *frame)
+{
+	struct toobig report;
+
+	return gate->too_big && toobig_parse(bytes, frame, &report) &&
+	       gate->too_big(&report, gate->tcp_data);
+}
+
 /* Behind the checks that each frame has to pass: to whom it goes. */
 static enum gate_drop deliver(struct gate *gate, uint8_t *bytes, const struct frame *frame,
 			      const struct link_info *info, bool was_fragments)
@@ -265,6 +275,10 @@ static enum gate_drop deliver(struct gate *gate, uint8_t *bytes, const struct fr
 	}
 	if (!was_fragments)
 		drop = check_size(gate, frame, info);
+	if (drop == GATE_OK && tells_tcp_of_mtu(gate, bytes, frame)) {
+		gate->taken++;
+		return GATE_OK;
+	}
 	if (drop == GATE_OK)
 		drop = scrub(gate, bytes, frame, info);
 	if (drop == GATE_OK) {

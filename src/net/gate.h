@@ -3,9 +3,10 @@
  * A frame passes only if every length in it is true, it comes from an address that is the guest's
  * to use, and it is for somebody who may be reached: an address of the guest's own network other
  * than the gateway, the DNS address and broadcast leads nowhere, and must not be looked for on
- * the host's network. TCP then goes to a stack of its own, where there is one. What goes to libslirp
- * is only what libslirp is needed for, no fragments, in the form in which its bugs cannot be reached: see
- * gate.c. What does not pass is dropped and counted by reason.
+ * the host's network. TCP then goes to a stack of its own, where there is one, and so do the ICMP
+ * errors that tell it of a narrow link. What goes to libslirp is only what libslirp is needed for, no
+ * fragments, in the form in which its bugs cannot be reached: see gate.c. What does not pass is
+ * dropped and counted by reason.
  */
 #ifndef NET_GATE_H
 #define NET_GATE_H
@@ -20,6 +21,7 @@
 #include "net/neighbour.h"
 #include "net/stats.h"
 #include "wire/frame.h"
+#include "wire/toobig.h"
 
 /* Why a frame that is one does not pass. GATE_OK is 0. */
 enum gate_drop {
@@ -44,14 +46,18 @@ typedef void gate_pass_fn(const uint8_t *frame, size_t len, void *data);
 typedef void gate_tcp_fn(const uint8_t *frame, size_t len, const struct frame *parsed,
 			 const struct link_info *info, void *data);
 
+/* A router's word about a segment of that stack. False: it is of none of its connections. */
+typedef bool gate_too_big_fn(const struct toobig *report, void *data);
+
 struct gate {
 	const struct addrplan *plan; /* borrowed */
 	bool dns;		     /* the DNS address is served */
 	unsigned mtu;
 	gate_pass_fn *pass;
-	void *data;	  /* of pass */
-	gate_tcp_fn *tcp; /* NULL: TCP goes where the rest goes */
-	void *tcp_data;
+	void *data;		       /* of pass */
+	gate_tcp_fn *tcp;	       /* NULL: TCP goes where the rest goes */
+	gate_too_big_fn *too_big;      /* NULL: such an error goes where the rest goes */
+	void *tcp_data;		       /* of both */
 	struct neighbours *neighbours; /* borrowed: learns from all that is let in; may be NULL */
 	uint64_t passed;	       /* frames that went to pass */
 	uint64_t taken;		       /* frames that tcp took */

@@ -25,6 +25,7 @@ struct dial_target;
 struct loop;
 struct settings;
 struct tcp;
+struct toobig;
 
 /* How segments leave. Neither call keeps a pointer. */
 struct tcp_output {
@@ -55,6 +56,9 @@ void tcp_free(struct tcp *tcp); /* NULL is a no-op; connections are reset */
 
 /* A TCP segment from the guest that the gate let pass, its checksum right. */
 void tcp_input(struct tcp *tcp, const uint8_t *bytes, const struct frame *frame);
+
+/* A router behind the guest has no room for a segment. False: it is of no connection of ours. */
+bool tcp_too_big(struct tcp *tcp, const struct toobig *report);
 
 /* A client of the host and whom it wants in the guest; both addresses are of one family. */
 struct tcp_endpoints {
@@ -102,6 +106,8 @@ struct tcp_stats {
 	uint64_t opened_to_guest, refused_by_guest, unanswered_by_guest; /* accepted by the host */
 	uint64_t bytes_to_host, bytes_to_guest;
 	uint64_t retransmitted;	    /* segments */
+	uint64_t path_mtu_changes;  /* connections that an ICMP error has told of a narrower link */
+	uint64_t path_mtu_guesses;  /* connections that three timeouts have told of one */
 	uint64_t out_of_order;	    /* segments of the guest that were kept, or had no room */
 	uint64_t strays;	    /* segments of no connection, or to a group */
 	uint64_t strays_unanswered; /* of these, those that got no RST because there were too many */

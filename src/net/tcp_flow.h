@@ -4,6 +4,7 @@
  *   tcp_in.c    what a segment from the guest does to a flow
  *   tcp_out.c   what goes to the guest: data, acknowledgements, the end
  *   tcp_loss.c  what has to go to the guest again, and the timer
+ *   tcp_mtu.c   links on the way that take less than the TAP
  *   tcp_host.c  what goes to and comes from the host's socket
  *   tcp_open.c  connections that the host has accepted for the guest
  *
@@ -131,6 +132,12 @@ static inline uint32_t flow_in_flight(const struct tcp_flow *flow)
 	return flow->snd_nxt - flow->snd_una;
 }
 
+/* The largest payload that a packet of @mtu bytes has room for, without options. */
+static inline uint32_t mss_of_mtu(uint32_t mtu, bool v6)
+{
+	return mtu - (v6 ? 60 : 40);
+}
+
 /* tcp.c */
 struct tcp_flow *flow_find(struct tcp *tcp, const struct tcp_key *key);
 /* RFC 9293 section 3.10.7.1: RST for a segment that came from @from to @to, and for that alone. */
@@ -169,10 +176,14 @@ void flow_acknowledged(struct tcp_flow *flow, uint32_t ack, int64_t now_ms);
 /* An acknowledgement that moved nothing, or brought SACK blocks: is something missing? */
 void flow_look_for_loss(struct tcp_flow *flow, const struct tcpseg *seg, bool duplicate);
 void flow_timeout(struct tcp_flow *flow, int64_t now_ms);
+void flow_send_again(struct tcp_flow *flow);	/* all from snd_una on, as the window lets it */
 void flow_arm_timer(struct tcp_flow *flow);	/* the one that fits what it waits for */
 void flow_window_opened(struct tcp_flow *flow); /* it was shut */
 bool flow_is_unacknowledged(const struct tcp_flow *flow);
 bool flow_waits_for_window(const struct tcp_flow *flow);
+
+/* tcp_mtu.c */
+void flow_doubt_path(struct tcp_flow *flow); /* it does not answer: is it too narrow? */
 
 /* tcp_host.c */
 int flow_dial(struct tcp_flow *flow);	       /* 0, or -errno: not even tried */

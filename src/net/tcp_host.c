@@ -309,8 +309,9 @@ bool flow_read_host(struct tcp_flow *flow, uint32_t limit)
 	uint32_t offered = 0;
 	ssize_t got;
 
+	/* Whole segments lie together, as many as a buffer holds. */
 	message.msg_iovlen = bytequeue_offer(&flow->to_guest, tcp->pool, limit,
-					     flow_segment_max(flow), parts,
+					     POOL_BUFFER_SIZE / flow->mss * flow->mss, parts,
 					     MAX(flow->read_parts, 1), &room);
 	flow->starved = message.msg_iovlen == 0;
 	if (flow->starved)

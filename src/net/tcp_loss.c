@@ -226,6 +226,15 @@ void flow_window_opened(struct tcp_flow *flow)
 	flow_arm_timer(flow);
 }
 
+void flow_send_again(struct tcp_flow *flow)
+{
+	end_recovery(flow);
+	flow->rtt_start_ms = 0;
+	flow->snd_nxt = flow->snd_una;
+	flow_arm_timer(flow);
+	flow_touch(flow);
+}
+
 /* Not heard of for so long. False: for too long, and the flow is gone. */
 static bool try_again(struct tcp_flow *flow)
 {
@@ -236,6 +245,8 @@ static bool try_again(struct tcp_flow *flow)
 	}
 	if (flow->retries > 2)
 		flow_doubt_neighbour(flow);
+	if (flow->retries == 3)
+		flow_doubt_path(flow);
 	flow->rto_ms = MIN(flow->rto_ms * 2, RTO_MAX_MS);
 	return true;
 }
@@ -253,16 +264,14 @@ void flow_timeout(struct tcp_flow *flow, int64_t now_ms)
 	}
 	if (!try_again(flow))
 		return;
-	end_recovery(flow);
-	flow->rtt_start_ms = 0;
 	if (flow->state == TCP_SYN_RECEIVED) {
 		flow->tcp->stats.retransmitted++;
 		flow_send_syn_ack(flow);
 	} else if (flow_is_unacknowledged(flow) && flow->snd_wnd > 0) {
-		flow->snd_nxt = flow->snd_una; /* all of it again, as the window lets it */
-		flow_arm_timer(flow);
-		flow_touch(flow);
+		flow_send_again(flow);
 	} else if (flow_is_unacknowledged(flow) || flow_waits_for_window(flow)) {
+		end_recovery(flow);
+		flow->rtt_start_ms = 0;
 		flow_send_probe(flow);
 		flow_arm_timer(flow);
 	} else {

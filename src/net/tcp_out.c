@@ -23,7 +23,7 @@
 
 uint16_t tcp_mss(const struct tcp *tcp, bool v6)
 {
-	return (uint16_t)(tcp->settings->mtu - (v6 ? 60 : 40));
+	return (uint16_t)mss_of_mtu(tcp->settings->mtu, v6);
 }
 
 uint32_t flow_segment_max(const struct tcp_flow *flow)

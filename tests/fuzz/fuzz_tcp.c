@@ -14,6 +14,7 @@
 #include "net/tcp_flow.h"
 #include "tcp_guest.h"
 #include "tcp_world.h"
+#include "wire/toobig.h"
 
 #define CONNECTIONS 4
 #define PORT 1000 /* of the guest, for the first connection */
@@ -197,6 +198,31 @@ static void send_raw(struct fuzz *f)
 	f->at += len;
 }
 
+static bool take_too_big(const struct toobig *report, void *data)
+{
+	struct fuzz *f = data;
+
+	return tcp_too_big(f->w.tcp, report);
+}
+
+/* Which connection, how far from what the guest expects, and the MTU. */
+static void send_too_big(struct fuzz *f)
+{
+	unsigned which = byte(f) % CONNECTIONS;
+	struct tcpseg seg = { 0 };
+	struct toobig report;
+
+	set_addresses(f, which, &seg);
+	report = (struct toobig){ .src = seg.dst,
+				  .dst = seg.src,
+				  .sport = seg.dport,
+				  .dport = seg.sport,
+				  .seq = f->connections[which].next + (uint32_t)(int8_t)byte(f) };
+	report.mtu = (which == 2 ? TOOBIG_MTU_MIN6 : TOOBIG_MTU_MIN4) + byte(f) * 8u;
+	world_use(&f->w);
+	tcp_too_big(f->w.tcp, &report);
+}
+
 static void host_does(struct fuzz *f)
 {
 	static const int errors[] = { ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EACCES,
@@ -261,6 +287,8 @@ static void take_step(struct fuzz *f)
 		f->w.pool_empty = step & 8;
 		f->w.add_error = step & 16 ? -ENOMEM : 0;
 		f->w.mac_unknown = step & 32;
+		if (step & 64)
+			send_too_big(f);
 		break;
 	default:
 		if (!(step & 8))
@@ -288,6 +316,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 				.mtu = 1500,
 				.pass = pass,
 				.tcp = take_tcp,
+				.too_big = take_too_big,
 				.tcp_data = &f };
 	f.w.settings.host_loopback = len % 2;
 	while (f.at < f.end)

@@ -58,6 +58,43 @@ SEGMENTS = {
 }
 
 
+def summed(icmp, pseudo=b""):
+    """An ICMP message with its checksum."""
+    total = sum(struct.unpack(f">{len(pseudo + icmp) // 2}H", pseudo + icmp))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return icmp[:2] + struct.pack(">H", ~total & 0xffff) + icmp[4:]
+
+
+def too_big4(mtu, quote, kind=b"\x03\x04"):
+    return ip4(1, summed(kind + bytes(4) + struct.pack(">H", mtu) + quote))
+
+
+def too_big6(mtu, quote):
+    icmp = b"\x02\x00\x00\x00" + struct.pack(">I", mtu) + quote
+    return ip6(58, summed(icmp, ip6(58, b"")[22:] + struct.pack(">II", len(icmp), 58)))
+
+
+def returned(packet):
+    """An IP packet from where ip4() and ip6() send theirs."""
+    first, end = (12, 20) if packet[0] >> 4 == 4 else (8, 40)
+    half = (first + end) // 2
+    return packet[:first] + packet[half:end] + packet[first:half] + packet[end:]
+
+
+QUOTE4 = returned(ip4(6, tcp(0x10, payload=b"data"))[14:])
+QUOTE6 = returned(ip6(6, tcp(0x10, payload=b"data"))[14:])
+TOO_BIG = {
+    "told4": too_big4(1400, QUOTE4), "told6": too_big6(1400, QUOTE6), "least4": too_big4(68, QUOTE4[:28]),
+    "least6": too_big6(1280, QUOTE6[:48]), "too-little4": too_big4(67, QUOTE4), "too-little6": too_big6(1279, QUOTE6),
+    "unsaid4": too_big4(0, QUOTE4), "unreachable4": too_big4(1400, QUOTE4, b"\x03\x01"), "cut4": too_big4(1400, QUOTE4[:26]),
+    "cut6": too_big6(1400, QUOTE6[:44]), "udp4": too_big4(1400, returned(ip4(17, UDP)[14:])), "udp6": too_big6(1400, returned(ip6(17, UDP)[14:])),
+    "options4": too_big4(1400, returned(ip4(6, tcp(0x10), options=b"\x94\x04\x00\x00")[14:])), "echo4": FRAMES["icmp4"],
+    "stranger4": too_big4(1400, ip4(6, tcp(0x10))[14:]), "fragment4": too_big4(1400, returned(ip4(6, tcp(0x10), fragment=0x2000)[14:])),
+    "wrong-sum6": too_big6(1400, QUOTE6)[:-1] + b"?",
+}
+
+
 def vnet(frame, partial=True, gso_type=0, gso_size=0, start=34, offset=16):
     """struct virtio_net_hdr in front, as it stands on a little-endian machine."""
     return struct.pack("<BBHHHH", partial, gso_type, 0, gso_size, start, offset) + frame
@@ -67,6 +104,7 @@ GATE = {name: vnet(frame, False, start=0, offset=0) for name, frame in FRAMES.it
     "partial-tcp4": vnet(FRAMES["tcp4"]), "partial-tcp6": vnet(FRAMES["urgent6"], start=54),
     "partial-udp4": vnet(FRAMES["udp4"], offset=6), "partial-lie": vnet(FRAMES["tcp4"], start=14, offset=2),
     "partial-outside": vnet(FRAMES["tcp4"], start=0xffff, offset=0xffff), "large4": vnet(FRAMES["tcp4"], True, 1, 1460),
+    "too-big4": vnet(TOO_BIG["told4"], False, start=0, offset=0),
 }
 
 
@@ -93,6 +131,10 @@ SYN_ALL = say(SYN, options=b"\x76\x00\x00\x00\x00")     # window scale 7, SACK
 OPEN = SYN_ALL + host(CONNECT) + say(ACK)
 OPEN6 = say(SYN, which=2) + host(CONNECT) + say(ACK, which=2)
 ACCEPT, ACCEPT6, MAC, NO_MAC = b"\x07", b"\x57", b"\x0f", b"\x26"
+def narrow(mtu_step, seq=0, which=0):
+    return bytes([0x46, which, seq & 0xff, mtu_step])
+
+
 EMPTY_POOL, FULL_POOL = b"\x0e", b"\x06"
 CONNECTIONS = {
     "refused": SYN_ALL + host(REFUSE), "unreachable6": say(SYN, which=2) + host(REFUSE, 1), "time-out": SYN_ALL + host(REFUSE, 4),
@@ -119,6 +161,9 @@ CONNECTIONS = {
     "no-mac": NO_MAC + ACCEPT + wait(12) + MAC + say(SYN | ACK), "old-guest": ACCEPT + say(ACK, ack=99) + wait(10) + say(SYN | ACK),
     "headers": OPEN + bytes([3 | 3 << 5]) + say(PUSH, 10)[1:] + bytes([46, 0x40, 47, 1, 14, 0xff]), "raw": bytes([4, len(FRAMES["tcp4"])])
     + FRAMES["tcp4"] + host(CONNECT), "wrap": OPEN + 20 * (say(PUSH, 255) + host(WRITE, 255) + say(ACK)), "urgent": OPEN + say(0x38, 4),
+    "narrow": OPEN + host(WRITE, 40, True) + narrow(100, -1) + narrow(200) + narrow(10) + say(ACK), "narrow6": OPEN6
+    + host(WRITE, 40, True) + narrow(0, -100, 2) + say(ACK, which=2), "narrow-raw": OPEN + host(WRITE, 2, True)
+    + bytes([4, len(TOO_BIG["told4"])]) + TOO_BIG["told4"],
 }
 ADD = '{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_addr":"%s","host_port":%s,"guest_addr":"","guest_port":80}}\n'
 REQUESTS = {
@@ -151,6 +196,7 @@ def write(folder, inputs):
 root = pathlib.Path(sys.argv[1])
 write(root / "frame", FRAMES)
 write(root / "tcpseg", SEGMENTS)
+write(root / "toobig", TOO_BIG)
 write(root / "gate", GATE)
 write(root / "tcp", CONNECTIONS)
 write(root / "apireq", REQUESTS)

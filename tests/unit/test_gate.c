@@ -5,6 +5,7 @@
 #include "frames.h"
 #include "net/gate.h"
 #include "wire/checksum.h"
+#include "wire/icmperr.h"
 
 #define PROTO_TCP 6
 #define TCP4_OFFSET 34
@@ -587,6 +588,50 @@ static void test_tcp_hook(void)
 	g_assert_cmpuint(world.tcp_frames, ==, 1);
 }
 
+static bool take_too_big(const struct toobig *report, void *data)
+{
+	(void)data;
+	g_assert_cmpuint(report->mtu, ==, 1400);
+	g_assert_cmpuint(report->sport, ==, 80);
+	return report->dport == 40000;
+}
+
+/* About a segment that @port of the guest was sent, from the guest. */
+static size_t make_too_big(uint8_t *frame, uint16_t port)
+{
+	struct ip guest = { .family = IP_V4 }, far = guest;
+	const uint8_t header[] = UDP4_FRAME;
+	size_t len;
+
+	put_ip4(guest.v4.b, "10.0.2.100");
+	put_ip4(far.v4.b, "192.0.2.2");
+	memcpy(frame, header, IP_OFFSET);
+	len = icmperr_build(ICMPERR_NET, &guest, &far, &guest, 80, port, 1, frame + IP_OFFSET);
+	frame[UDP_OFFSET + 1] = 4;
+	put16(frame + UDP_OFFSET + 6, 1400);
+	memset(frame + UDP_OFFSET + 2, 0, 2);
+	checksum_store(frame + UDP_OFFSET + 2, checksum_add(0, frame + UDP_OFFSET, len - 20));
+	return IP_OFFSET + len;
+}
+
+/* What our TCP does not know goes where it went before, and so does all if there is none. */
+static void test_too_big_hook(void)
+{
+	uint8_t frame[IP_OFFSET + ICMPERR_MAX];
+	struct world world;
+
+	make_world(&world);
+	gate_input(&world.gate, frame, make_too_big(frame, 40000), &plain);
+	g_assert_cmpuint(world.stack_frames, ==, 1);
+	world.gate.too_big = take_too_big;
+	gate_input(&world.gate, frame, make_too_big(frame, 40001), &plain);
+	g_assert_cmpuint(world.stack_frames, ==, 2);
+	g_assert_cmpuint(world.gate.taken, ==, 0);
+	gate_input(&world.gate, frame, make_too_big(frame, 40000), &plain);
+	g_assert_cmpuint(world.stack_frames, ==, 2);
+	g_assert_cmpuint(world.gate.taken, ==, 1);
+}
+
 static void note_learned(const struct ip *ip, const struct mac *mac, void *data)
 {
 	(void)ip;
@@ -649,6 +694,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/gate/large", test_large);
 	g_test_add_func("/gate/mtu", test_mtu);
 	g_test_add_func("/gate/tcp-hook", test_tcp_hook);
+	g_test_add_func("/gate/too-big-hook", test_too_big_hook);
 	g_test_add_func("/gate/neighbours", test_neighbours);
 	return g_test_run();
 }
