@@ -115,14 +115,12 @@ static int watch_link(struct engine *engine)
 static void bess_connected(uint32_t events, void *data)
 {
 	struct engine *engine = data;
-	const struct link_stats so_far = engine->link.stats;
 	int fd = accept4(engine->bess.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
 	(void)loop_set_events(engine->bess_source, 0); /* the next one waits */
-	link_init(&engine->link, fd, false);
-	engine->link.stats = so_far;
-	engine->link.capture = engine->capture;
+	if (fd >= 0)
+		link_attach(&engine->link, fd, false);
 	if (fd < 0 || watch_link(engine) < 0) {
 		/* Out of descriptors or memory: at once again would be for ever. */
 		link_close(&engine->link);
@@ -190,6 +188,7 @@ static int start_stack(struct engine *engine, const struct engine_input *input)
 	engine->gate = (struct gate){
 		.plan = &engine->settings->plan,
 		.dns = engine->settings->dns,
+		.ipv6 = engine->settings->ipv6,
 		.mtu = UINT16_MAX, /* a guest may have a larger one than we were told */
 		.pass = to_stack,
 		.data = engine,

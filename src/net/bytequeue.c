@@ -45,13 +45,21 @@ uint32_t bytequeue_append(struct bytequeue *queue, struct pool *pool, const uint
 	return taken;
 }
 
-void bytequeue_join(struct bytequeue *queue, struct bytequeue *tail)
+void bytequeue_join(struct bytequeue *queue, struct pool *pool, struct bytequeue *tail)
 {
-	if (!tail->first)
-		return;
-	link_last(queue, tail->first);
-	queue->last = tail->last;
+	struct pool_buffer *first = tail->first, *last = queue->last;
+
 	queue->len += tail->len;
+	if (first && last && used(first) <= POOL_BUFFER_SIZE - last->end) {
+		memcpy(last->data + last->end, first->data + first->start, used(first));
+		last->end += used(first);
+		tail->first = first->next;
+		pool_put(pool, first);
+	}
+	if (tail->first) {
+		link_last(queue, tail->first);
+		queue->last = tail->last;
+	}
 	*tail = (struct bytequeue){ 0 };
 }
 

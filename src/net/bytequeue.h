@@ -22,8 +22,10 @@ struct bytequeue {
 uint32_t bytequeue_append(struct bytequeue *queue, struct pool *pool, const uint8_t *bytes,
 			  uint32_t len);
 
-/* Move all of @tail to the end. */
-void bytequeue_join(struct bytequeue *queue, struct bytequeue *tail);
+/* Move all of @tail to the end. A first buffer of it that fits into the room left in the last one is
+ * copied and goes back: what was many small queues does not stay a buffer for each.
+ */
+void bytequeue_join(struct bytequeue *queue, struct pool *pool, struct bytequeue *tail);
 
 /* Forget bytes at the front; @len is no more than there are. */
 void bytequeue_drop(struct bytequeue *queue, struct pool *pool, uint32_t len);
@@ -41,8 +43,8 @@ struct bytequeue_room {
 };
 
 /* Offer room for up to @len bytes behind the end, in up to @max parts of at most @piece bytes, so
- * that pieces of that size lie together. The number of parts; 0: the pool has nothing. Between this
- * and bytequeue_accept() nothing else may be done to the queue.
+ * that pieces of that size lie together. The number of parts; 0: the pool has nothing. None of the
+ * three numbers is 0. Between this and bytequeue_accept() nothing else may be done to the queue.
  */
 size_t bytequeue_offer(struct bytequeue *queue, struct pool *pool, uint32_t len, uint32_t piece,
 		       struct iovec *parts, size_t max, struct bytequeue_room *ret);

@@ -71,6 +71,8 @@ static const struct stats_row rows[] = {
 	{ "to_slirp", "Frames that went to libslirp", STATS_NUMBER(struct gate, passed) },
 	{ "fragments_held", "Fragments kept for the packet that they are part of",
 	  STATS_NUMBER(struct gate, held) },
+	{ "ipv6_ignored", "Frames of IPv6 that went nowhere, because it is not switched on",
+	  STATS_NUMBER(struct gate, ipv6_ignored) },
 	{ "urgent_cleared", "Frames passed on as if they had no urgent data",
 	  STATS_NUMBER(struct gate, urgent_cleared) },
 	{ "drops", "Frames dropped, by what they were or where they were to go",
@@ -330,6 +332,13 @@ void gate_input(struct gate *gate, uint8_t *bytes, size_t len, const struct link
 
 	if (fault != FRAME_OK) {
 		gate->faults[fault]++;
+		return;
+	}
+	/* Every guest asks whether there is a router, and says that it has an address: this is as little
+	 * a drop as a packet that nobody listens to, and nobody is to be told of it.
+	 */
+	if (frame.kind == FRAME_IP6 && !gate->ipv6) {
+		gate->ipv6_ignored++;
 		return;
 	}
 	drop = check_addresses(gate, bytes, &frame);

@@ -52,6 +52,7 @@ typedef bool gate_too_big_fn(const struct toobig *report, void *data);
 struct gate {
 	const struct addrplan *plan; /* borrowed */
 	bool dns;		     /* the DNS address is served */
+	bool ipv6;		     /* the guest has IPv6; else its frames are ignored */
 	unsigned mtu;
 	gate_pass_fn *pass;
 	void *data;		       /* of pass */
@@ -65,6 +66,7 @@ struct gate {
 	uint64_t drops[GATE_DROPS];    /* frames dropped, by where they were not to go */
 	uint64_t held;		       /* fragments kept for the packet that they are part of */
 	uint64_t urgent_cleared;       /* frames passed as if they had no urgent data */
+	uint64_t ipv6_ignored;	       /* no drops: see gate.c */
 	struct defrag defrag;
 };
 

@@ -22,9 +22,10 @@ static const struct stats_row rows[] = {
 
 const struct stats_table link_stats_table = { "link", "frames to the guest", rows };
 
-void link_init(struct link *link, int fd, bool vnet_hdr)
+void link_attach(struct link *link, int fd, bool vnet_hdr)
 {
-	*link = (struct link){ .fd = fd, .vnet_hdr = vnet_hdr };
+	link->fd = fd;
+	link->vnet_hdr = vnet_hdr;
 }
 
 static struct link_info read_header(const struct virtio_net_hdr *header)

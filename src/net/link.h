@@ -53,8 +53,10 @@ struct link_offload {
 	bool v6;
 };
 
-/* Takes over @fd; nothing is captured. */
-void link_init(struct link *link, int fd, bool vnet_hdr);
+/* Take over @fd. What belongs to the link for life stays: its counters, and the capture. Before, it is
+ * LINK_NONE, or closed.
+ */
+void link_attach(struct link *link, int fd, bool vnet_hdr);
 
 /* One frame into @buffer. Its length; -EAGAIN: none is waiting; -EPIPE: the far end has gone;
  * another -errno: the device has. *ret is set only on success.
@@ -74,6 +76,7 @@ void link_send(struct link *link, const uint8_t *frame, size_t len);
 bool link_send_segment(struct link *link, const uint8_t *headers, size_t header_len,
 		       const uint8_t *payload, size_t len, const struct link_offload *offload);
 
+/* Close what is attached, if anything is. */
 void link_close(struct link *link);
 
 #endif

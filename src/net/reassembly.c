@@ -5,11 +5,6 @@
 
 #include "net/pool.h"
 
-static bool before(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b) < 0;
-}
-
 static uint32_t end_of(const struct reassembly_range *range)
 {
 	return range->seq + range->bytes.len;
@@ -31,6 +26,8 @@ static bool insert_range(struct reassembly *early, unsigned at, uint32_t seq)
 		return false;
 	memmove(&early->range[at + 1], &early->range[at],
 		(early->count - at) * sizeof(early->range[0]));
+	if (early->latest >= at && early->count > 0)
+		early->latest++;
 	early->count++;
 	early->range[at] = (struct reassembly_range){ .seq = seq };
 	return true;
@@ -56,7 +53,7 @@ static bool add_between(struct reassembly *early, struct pool *pool, unsigned at
 	early->latest = into;
 	if (taken == len && into + 1 < early->count &&
 	    early->range[into + 1].seq == end_of(&early->range[into])) {
-		bytequeue_join(&early->range[into].bytes, &early->range[into + 1].bytes);
+		bytequeue_join(&early->range[into].bytes, pool, &early->range[into + 1].bytes);
 		remove_range(early, into + 1);
 		early->latest = into;
 	}
@@ -71,14 +68,14 @@ void reassembly_add(struct reassembly *early, struct pool *pool, uint32_t seq, c
 	while (len > 0) {
 		uint32_t here = len;
 
-		while (at < early->count && !before(seq, end_of(&early->range[at])))
+		while (at < early->count && !seq_before(seq, end_of(&early->range[at])))
 			at++;
-		if (at < early->count && !before(seq, early->range[at].seq)) {
+		if (at < early->count && !seq_before(seq, early->range[at].seq)) {
 			/* The front is there already. */
 			here = MIN(len, end_of(&early->range[at]) - seq);
 			early->latest = at;
 		} else {
-			if (at < early->count && before(early->range[at].seq, seq + len))
+			if (at < early->count && seq_before(early->range[at].seq, seq + len))
 				here = early->range[at].seq - seq;
 			if (!add_between(early, pool, at, seq, bytes, here))
 				return;
@@ -95,14 +92,14 @@ uint32_t reassembly_take(struct reassembly *early, struct pool *pool, uint32_t n
 {
 	uint32_t taken = 0;
 
-	while (early->count > 0 && !before(next, early->range[0].seq)) {
+	while (early->count > 0 && !seq_before(next, early->range[0].seq)) {
 		struct reassembly_range *first = &early->range[0];
 		uint32_t old = MIN(next - first->seq, first->bytes.len);
 
 		bytequeue_drop(&first->bytes, pool, old);
 		next += first->bytes.len;
 		taken += first->bytes.len;
-		bytequeue_join(queue, &first->bytes);
+		bytequeue_join(queue, pool, &first->bytes);
 		remove_range(early, 0);
 	}
 	return taken;

@@ -2,11 +2,6 @@
 
 #include <string.h>
 
-static bool before(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b) < 0;
-}
-
 static void remove_ranges(struct sackboard *board, unsigned at, unsigned count)
 {
 	board->count -= count;
@@ -20,15 +15,18 @@ void sackboard_add(struct sackboard *board, uint32_t una, uint32_t max,
 	struct tcpseg_sack all = *block;
 	unsigned from = 0, to;
 
-	if (!before(all.left, all.right) || before(all.left, una) || before(max, all.right))
+	/* As distances from @una: comparing numbers in pairs is right only for those that are less than
+	 * half of the circle apart, and a lie need not be.
+	 */
+	if (all.left - una >= all.right - una || all.right - una > max - una)
 		return;
-	while (from < board->count && before(board->range[from].right, all.left))
+	while (from < board->count && seq_before(board->range[from].right, all.left))
 		from++;
 	/* [from, to) touch it, and become one with it. */
-	for (to = from; to < board->count && !before(all.right, board->range[to].left); to++) {
-		if (before(board->range[to].left, all.left))
+	for (to = from; to < board->count && !seq_before(all.right, board->range[to].left); to++) {
+		if (seq_before(board->range[to].left, all.left))
 			all.left = board->range[to].left;
-		if (before(all.right, board->range[to].right))
+		if (seq_before(all.right, board->range[to].right))
 			all.right = board->range[to].right;
 	}
 	if (to > from) {
@@ -50,10 +48,10 @@ void sackboard_advance(struct sackboard *board, uint32_t una)
 {
 	unsigned done = 0;
 
-	while (done < board->count && !before(una, board->range[done].right))
+	while (done < board->count && !seq_before(una, board->range[done].right))
 		done++;
 	remove_ranges(board, 0, done);
-	if (board->count > 0 && before(board->range[0].left, una))
+	if (board->count > 0 && seq_before(board->range[0].left, una))
 		board->range[0].left = una;
 }
 
@@ -69,11 +67,11 @@ uint32_t sackboard_bytes(const struct sackboard *board)
 bool sackboard_gap(const struct sackboard *board, uint32_t from, struct tcpseg_sack *ret)
 {
 	for (unsigned i = 0; i < board->count; i++) {
-		if (before(from, board->range[i].left)) {
+		if (seq_before(from, board->range[i].left)) {
 			*ret = (struct tcpseg_sack){ from, board->range[i].left };
 			return true;
 		}
-		if (before(from, board->range[i].right))
+		if (seq_before(from, board->range[i].right))
 			from = board->range[i].right;
 	}
 	return false;

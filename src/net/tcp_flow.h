@@ -121,12 +121,6 @@ struct tcp {
 #define TCP_HALF_OPEN_MAX 1024
 #define TCP_DESCRIPTORS_LEFT 8 /* for the API, and for what is not TCP */
 
-/* Sequence numbers wrap: a is before b when the distance is less than half of the circle. */
-static inline bool seq_before(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b) < 0;
-}
-
 static inline uint32_t flow_in_flight(const struct tcp_flow *flow)
 {
 	return flow->snd_nxt - flow->snd_una;

@@ -51,10 +51,11 @@ static size_t less(size_t from, size_t what)
 size_t tcp_open_room(const struct tcp *tcp, const struct tcp_endpoints *ends)
 {
 	const size_t flows = tcp->stats.flows;
+	const size_t sockets = less(flows, tcp->stats.flows_by_state[TCP_TIME_WAIT]);
 	/* The rest is for those that the guest begins. */
 	const size_t half_open = less(tcp->stats.half_open_limit * 3 / 4, tcp->stats.half_open);
 	const size_t descriptors =
-		less(tcp->descriptors, flows + OTHERS_MAX + TCP_DESCRIPTORS_LEFT);
+		less(tcp->descriptors, sockets + OTHERS_MAX + TCP_DESCRIPTORS_LEFT);
 	size_t room = MIN(MIN(half_open, descriptors), less(tcp->stats.flows_limit, flows));
 	size_t waiting = 0;
 

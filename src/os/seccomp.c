@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -76,8 +77,10 @@ struct argument_rule {
 
 static const struct argument_rule argument_rules[] = {
 	{ "socket", 0, UINT32_MAX, { AF_INET, AF_INET6 }, 2 },
-	/* SIOCGIFINDEX: if_nametoindex(3), for the scope of a name server. */
-	{ "ioctl", 1, UINT32_MAX, { FIONREAD, TCGETS, SIOCGIFINDEX }, 3 },
+	/* SIOCGIFINDEX: if_nametoindex(3), for the scope of a name server. TUNSETOFFLOAD: what the
+	 * next owner of the TAP is to find (os/tap.h).
+	 */
+	{ "ioctl", 1, UINT32_MAX, { FIONREAD, TCGETS, SIOCGIFINDEX, TUNSETOFFLOAD }, 4 },
 	/* Not F_SETOWN and F_SETSIG, which send signals to others. */
 	{ "fcntl", 1, UINT32_MAX, { F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC }, 5 },
 	{ "fcntl64", 1, UINT32_MAX, { F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC }, 5 },

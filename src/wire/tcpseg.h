@@ -25,6 +25,12 @@
 #define TCPSEG_WSCALE_MAX 14 /* RFC 7323 section 2.3: larger ones count as this */
 #define TCPSEG_SACKS_MAX 4
 
+/* Sequence numbers wrap: a is before b when the distance is less than half of the circle. */
+static inline bool seq_before(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
 struct tcpseg_sack {
 	uint32_t left, right; /* [left, right) */
 };

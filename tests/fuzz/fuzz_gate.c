@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	char text[ADDRPLAN_ERROR_MAX];
 	struct virtio_net_hdr header;
 	struct link_info info;
-	struct gate gate = { .plan = &plan, .dns = true, .mtu = 1500, .pass = take };
+	struct gate gate = { .plan = &plan, .dns = true, .ipv6 = true, .mtu = 1500, .pass = take };
 	g_autofree uint8_t *frame = NULL;
 	uint64_t drops;
 

@@ -313,6 +313,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	world_start(&f.w, &hooks, false);
 	f.gate = (struct gate){ .plan = &f.w.settings.plan,
 				.dns = true,
+				.ipv6 = true,
 				.mtu = 1500,
 				.pass = pass,
 				.tcp = take_tcp,

@@ -22,7 +22,6 @@ PATIENCE_S = 240                # a flow may wait this long where frames get los
 WAVE = 256                      # connections that are begun together
 SIP_BYTES = 1024
 SMALL_BUFFER = 4096
-UNREAD_BYTES = 1 << 16
 CHURN_MESSAGE = b"there and back"
 HTTP_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -43,11 +42,6 @@ class FlowHandler(peers.TcpHandler):
         """Never read again: what comes stays in the kernel."""
         self.answer("deaf")
         threading.Event().wait()
-
-    def do_watch_unread(self):
-        """Send what the client is not going to read, then note how it ends."""
-        self.request.sendall(bytes(UNREAD_BYTES))
-        self.do_watch()
 
     def do_sip(self):
         """Read a little at a time; the socket's buffer is small as well."""
@@ -283,11 +277,15 @@ def write_until_end(address, port):
             return errno.errorcode.get(e.errno, str(e))
 
 
-def be_killed(address, port, line):
-    """Open a connection and keep it, without reading, until killed."""
-    sock = peers.open_tcp(address, port, line)
-    if line == "watch_unread":
-        select.select([sock], [], [], peers.TIMEOUT_S)
+def be_killed(address, port, unread=0):
+    """Open a connection that the server watches, and keep it until killed. What the server has said
+    is there by then, and has been read or not: the kernel ends the connection by that.
+    """
+    sock = peers.open_tcp(address, port, "watch")
+    if int(unread):
+        sock.recv(1, socket.MSG_PEEK)
+    else:
+        peers.read_line(sock)
     print("ready", flush=True)
     signal.pause()
 

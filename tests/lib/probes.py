@@ -177,14 +177,18 @@ def wait_eof(fd, deadline_s=w.DEADLINE_S):
 
 @contextlib.contextmanager
 def pipe():
-    """A pipe (reader, writer); whatever is still open is closed at the end."""
+    """A pipe (reader, writer); whatever is still open is closed at the end. The number of an end that
+    was closed meanwhile may be another file's by then, which stays.
+    """
     ends = os.pipe()
+    ours = os.fstat(ends[0])
     try:
         yield ends
     finally:
         for end in ends:
             with contextlib.suppress(OSError):
-                os.close(end)
+                if os.path.samestat(os.fstat(end), ours):
+                    os.close(end)
 
 
 __all__ = [name for name in dir() if not name.startswith("_")]

@@ -125,8 +125,11 @@ class Gate:
         return self
 
     def _text(self, stream):
-        stream.seek(0)
-        return stream.read().decode(errors="replace")
+        """What the child has written so far. Its descriptor has the same file offset as ours: were it
+        moved to the start, the next line would go there.
+        """
+        fd = stream.fileno()
+        return os.pread(fd, os.fstat(fd).st_size, 0).decode(errors="replace")
 
     def stdout(self):
         return self._text(self.out)
@@ -156,8 +159,9 @@ class Gate:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        with contextlib.suppress(OSError):
+        if self.ready_r is not None:
             os.close(self.ready_r)
+            self.ready_r = None
         self.out.close()
         self.err.close()
 

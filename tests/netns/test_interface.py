@@ -102,6 +102,23 @@ def test_existing_persistent_tap(world):
     assert ipv4(world.guest) == [(w.GUEST4, 24, "10.0.2.255")]
 
 
+def offloads(ns):
+    """Which of the offloads that we ask for tap0 has."""
+    lines = ns.run("ethtool", "-k", "tap0").stdout.splitlines()
+    states = dict(line.strip().split(": ")[:2] for line in lines if ": " in line)
+    return {name for name in ("tx-checksum-ip-generic", "tx-tcp-segmentation",
+                              "tx-tcp6-segmentation") if states[name].startswith("on")}
+
+
+def test_persistent_tap_keeps_no_offloads(world, confinement, native):
+    """A next owner that knows nothing of them gets whole checksums, and no large segments."""
+    world.guest.run("ip", "tuntap", "add", "name", "tap0", "mode", "tap")
+    gate = world.start_tap(*confinement)
+    assert len(offloads(world.guest)) == 3
+    assert gate.stop() == 0
+    assert offloads(world.guest) == set()
+
+
 def test_existing_persistent_tap_is_configured(world):
     probes.serve_inet(world, w.INET4)
     world.guest.run("ip", "tuntap", "add", "name", "tap0", "mode", "tap")

@@ -1,14 +1,22 @@
 """IPv6 (-6): the guest configures itself from router advertisements and reaches the internet."""
+import json
+import socket
+import struct
+
 import pytest
 
+import frames
 import peers
 import probes
 import world as w
+from frames import TCP, ethernet
 from probes import CONFINED, PORT, peer
 
 pytestmark = pytest.mark.usefixtures("stack")
 
 MIB = 1 << 20
+ETH_IP6 = 0x86dd
+SYNS = 100
 
 
 def quick_autoconfiguration(ns):
@@ -60,6 +68,39 @@ def test_nothing_is_advertised_without_the_option(world):
     world.start_tap()
     assert world.guest.run("ping", "-6", "-c1", "-W1", "fe80::2%tap0", check=False).returncode
     assert (global_addresses(world.guest), default_routes(world.guest)) == ([], [])
+
+
+def ip6_syn(destination, sport):
+    """A SYN to PORT there, from an address that a guest with IPv6 would have."""
+    source, target = (socket.inet_pton(socket.AF_INET6, a) for a in ("fd00::64", destination))
+    head = struct.pack(">HHIIBBHHH", sport, PORT, 1, 0, 0x50, 2, 0xffff, 0, 0)
+    sum_of = frames.checksum(source + target + struct.pack(">II", len(head), TCP) + head)
+    head = head[:16] + struct.pack(">H", sum_of) + head[18:]
+    return ethernet(ETH_IP6, struct.pack(">IHBB", 6 << 28, len(head), TCP, 64) + source + target + head)
+
+
+def wait_ignored(path, count):
+    """Wait until the gate has ignored that many frames; all its counters."""
+    def look():
+        now = w.api(path, "get_stats")["return"]
+        return now if now["gate"]["ipv6_ignored"] >= count else None
+    return w.wait_until(look, f"{count} frames of IPv6")
+
+
+def test_handmade_frames_lead_nowhere_without_the_option(world, stack):
+    """Neither they nor what every kernel says of its own accord are reported at the end."""
+    probes.serve_inet(world)
+    path = world.tmp / "api.sock"
+    gate = world.start_tap("-a", path, *CONFINED)
+    wait_ignored(path, 1)
+    sent = [ip6_syn(w.INET6, 4000 + n).hex() for n in range(SYNS)]
+    assert peer(world, world.guest, peers.send_frames, "tap0", input=json.dumps(sent)) == SYNS
+    now = wait_ignored(path, SYNS + 1)
+    probes.assert_works(world)
+    assert stack == "slirp" or now["tcp"]["opened"] + now["tcp"]["half_open"] == 0
+    assert not world.inet.run("ss", "-tanH", f"dst [{w.HOST6}]").stdout
+    assert gate.stop() == 0
+    assert not [line for line in probes.errors(gate) if "dropped" in line]
 
 
 def test_tcp(world, confinement):

@@ -40,19 +40,20 @@ def test_killed_server(world, unread, seen):
     assert end_of_killed_server(world, world.guest, unread) == seen
 
 
-def end_of_killed_client(world, ns, line):
-    client = begin(world, ns, flows.be_killed, w.INET4, PORT, line, ready_line="ready")
+def end_of_killed_client(world, ns, unread):
+    client = begin(world, ns, flows.be_killed, w.INET4, PORT, int(unread), ready_line="ready")
     client.kill()
     return peer(world, world.host, peers.ask, w.INET4, PORT, "note")
 
 
-@pytest.mark.parametrize("line,seen", [("watch", "eof"), ("watch_unread", "reset")])
-def test_killed_program_in_the_guest(world, stack, line, seen):
+@pytest.mark.parametrize("unread,seen", [(False, "eof"), (True, "reset")])
+def test_killed_program_in_the_guest(world, stack, unread, seen):
     """libslirp passes a reset on as an end of file."""
     probes.serve(world, world.inet, flows.flow_server, w.INET4)
-    assert end_of_killed_client(world, world.host, line) == seen
+    assert end_of_killed_client(world, world.host, unread) == seen
     world.start_tap(*CONFINED)
-    assert end_of_killed_client(world, world.guest, line) == (seen if stack == "native" else "eof")
+    assert end_of_killed_client(world, world.guest, unread) == \
+        (seen if stack == "native" else "eof")
 
 
 @native_only    # libslirp passes a reset on as an end of file
@@ -120,7 +121,7 @@ def test_urgent_data_come_in_line(world, stack, client):
 def test_removed_tap_ends_the_connections(world, stack):
     probes.serve(world, world.inet, flows.flow_server, w.INET4)
     gate = world.start_tap(*CONFINED)
-    begin(world, world.guest, flows.be_killed, w.INET4, PORT, "watch", ready_line="ready")
+    begin(world, world.guest, flows.be_killed, w.INET4, PORT, ready_line="ready")
     world.guest.run("ip", "link", "del", "tap0")
     assert gate.wait() == 1
     assert peer(world, world.host, peers.ask, w.INET4, PORT, "note") == \

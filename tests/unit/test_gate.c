@@ -1,117 +1,6 @@
 /* net/gate: what passes, what is dropped and that it is counted, and what is changed on the way. */
-#include <glib.h>
-#include <string.h>
-
-#include "frames.h"
-#include "net/gate.h"
+#include "gate_world.h"
 #include "wire/checksum.h"
-#include "wire/icmperr.h"
-
-#define PROTO_TCP 6
-#define TCP4_OFFSET 34
-#define UDP6_OFFSET 54
-
-/* TCP from 10.0.2.100 to 192.0.2.2, four bytes of data, urgent up to the third of them. */
-#define URGENT4_FRAME                                                                              \
-	{                                                                                          \
-		0x52, 0x55, 10, 0, 2, 2, 2, 0, 0, 0, 0, 1, 0x08, 0x00, 0x45, 0, 0, 44, 0, 1, 0, 0, \
-			64, 6, 0, 0, 10, 0, 2, 100, 192, 0, 2, 2, 0x0f, 0xa0, 0, 80, 0, 0, 0, 1,   \
-			0, 0, 0, 1, 0x50, 0x38, 0xff, 0xff, 0, 0, 0, 3, 'd', 'a', 't', 'a',        \
-	}
-
-/* UDP over IPv6 from fd00::64 to fd00::2, four bytes of data. */
-#define UDP6_FRAME                                                                               \
-	{                                                                                        \
-		0x52, 0x56, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x86, 0xdd, 0x60, 0, 0, 0, 0, 12, 17,  \
-			64, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x64, 0xfd, 0, 0, 0, \
-			0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0x0f, 0xa0, 0, 53, 0, 12, 0, 0, 'd', \
-			'a', 't', 'a',                                                           \
-	}
-
-static const struct link_info plain;
-
-/* A gate, and what came through it. */
-struct world {
-	struct addrplan plan;
-	struct gate gate;
-	unsigned stack_frames, tcp_frames;
-	uint8_t last[4096]; /* frame, to either */
-	size_t last_len;
-};
-
-static void take(const uint8_t *frame, size_t len, void *data)
-{
-	struct world *world = data;
-
-	world->stack_frames++;
-	world->last_len = len;
-	memcpy(world->last, frame, MIN(len, sizeof(world->last)));
-}
-
-static void take_tcp(const uint8_t *frame, size_t len, const struct frame *parsed,
-		     const struct link_info *info, void *data)
-{
-	struct world *world = data;
-
-	(void)info;
-	g_assert_cmpuint(parsed->proto, ==, PROTO_TCP);
-	g_assert_cmpuint(parsed->len, ==, len);
-	world->tcp_frames++;
-	memcpy(world->last, frame, MIN(len, sizeof(world->last)));
-}
-
-static void make_world(struct world *world)
-{
-	char error[ADDRPLAN_ERROR_MAX];
-
-	*world = (struct world){
-		.gate = { .plan = &world->plan, .dns = true, .mtu = 1500, .pass = take },
-	};
-	world->gate.data = world->gate.tcp_data = world;
-	g_assert_true(addrplan_parse("10.0.2.0/24", &world->plan, error));
-}
-
-/* Send a frame into a new gate, and say what becomes of it. */
-static enum gate_drop judge(struct world *world, const uint8_t *bytes, size_t len,
-			    const struct link_info *info)
-{
-	g_autofree uint8_t *frame = g_memdup2(bytes, len);
-	enum gate_drop drop = GATE_OK;
-	uint64_t drops = 0;
-
-	make_world(world);
-	gate_input(&world->gate, frame, len, info);
-	for (int i = 0; i < GATE_DROPS; i++) {
-		drops += world->gate.drops[i];
-		if (world->gate.drops[i] != 0)
-			drop = (enum gate_drop)i;
-	}
-	g_assert_cmpuint(drops + world->gate.passed, ==, 1);
-	g_assert_cmpuint(world->stack_frames, ==, drop == GATE_OK);
-	return drop;
-}
-
-static void put_ip4(uint8_t *at, const char *text)
-{
-	struct ip4 ip;
-
-	g_assert_true(ip4_parse(text, &ip));
-	memcpy(at, ip.b, sizeof(ip.b));
-}
-
-static void put_ip6(uint8_t *at, const char *text)
-{
-	struct ip6 ip;
-
-	g_assert_true(ip6_parse(text, &ip));
-	memcpy(at, ip.b, sizeof(ip.b));
-}
-
-static void put16(uint8_t *at, unsigned value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
 
 static void complete_ip4(uint8_t *frame)
 {
@@ -253,6 +142,28 @@ static void test_destinations6(void)
 }
 
 /* An address in ARP is not looked at: a guest asks before it has one (RFC 5227). */
+/* Without IPv6 its frames go to neither stack, and are not reported: a guest sends some in any case. */
+static void test_ipv6_off(void)
+{
+	uint8_t udp[] = UDP6_FRAME, tcp[] = TCP6_FRAME, foreign[] = UDP6_FRAME, udp4[] = UDP4_FRAME;
+	struct world world;
+	char text[64];
+
+	make_world(&world);
+	world.gate.ipv6 = false;
+	world.gate.tcp = take_tcp;
+	put_ip6(foreign + IP_OFFSET + 8, "2001:db8::1");
+	gate_input(&world.gate, udp, sizeof(udp), &plain);
+	gate_input(&world.gate, tcp, sizeof(tcp), &plain);
+	gate_input(&world.gate, foreign, sizeof(foreign), &plain);
+	g_assert_cmpuint(world.stack_frames + world.tcp_frames, ==, 0);
+	g_assert_cmpuint(world.gate.ipv6_ignored, ==, 3);
+	gate_input(&world.gate, udp4, sizeof(udp4), &plain);
+	g_assert_cmpuint(world.stack_frames, ==, 1);
+	g_assert_cmpuint(stats_describe_drops(&gate_stats_table, &world.gate, text, sizeof(text)),
+			 ==, 0);
+}
+
 static void test_arp(void)
 {
 	uint8_t frame[] = ARP_FRAME;
@@ -558,117 +469,6 @@ static void test_mtu(void)
 	g_assert_cmpint(judge(&world, frame, sizeof(frame), &plain), ==, GATE_OVER_MTU);
 }
 
-/* The TCP hook gets TCP as the guest sent it, urgent pointer and all, and none reaches the other
- * stack.
- */
-static void test_tcp_hook(void)
-{
-	const uint8_t sent[64] = URGENT4_FRAME;
-	uint8_t frame[64], udp[] = UDP4_FRAME;
-	const struct link_info large = { .gso_size = 2, .gso_type = 1 };
-	struct world world;
-
-	make_world(&world);
-	world.gate.tcp = take_tcp;
-	memcpy(frame, sent, sizeof(frame));
-	gate_input(&world.gate, frame, sizeof(frame), &large);
-	g_assert_cmpuint(world.tcp_frames, ==, 1);
-	g_assert_cmpuint(world.gate.taken, ==, 1);
-	g_assert_cmpmem(world.last, 58, sent, 58);
-	gate_input(&world.gate, udp, sizeof(udp), &plain);
-	g_assert_cmpuint(world.stack_frames, ==, 1);
-	g_assert_cmpuint(world.tcp_frames, ==, 1);
-
-	put_ip4(frame + IP_OFFSET + 16, "10.0.2.77");
-	gate_input(&world.gate, frame, sizeof(frame), &plain);
-	g_assert_cmpuint(world.gate.drops[GATE_NOWHERE], ==, 1);
-	put_ip4(frame + IP_OFFSET + 12, "10.0.2.2");
-	gate_input(&world.gate, frame, sizeof(frame), &plain);
-	g_assert_cmpuint(world.gate.drops[GATE_SOURCE], ==, 1);
-	g_assert_cmpuint(world.tcp_frames, ==, 1);
-}
-
-static bool take_too_big(const struct toobig *report, void *data)
-{
-	(void)data;
-	g_assert_cmpuint(report->mtu, ==, 1400);
-	g_assert_cmpuint(report->sport, ==, 80);
-	return report->dport == 40000;
-}
-
-/* About a segment that @port of the guest was sent, from the guest. */
-static size_t make_too_big(uint8_t *frame, uint16_t port)
-{
-	struct ip guest = { .family = IP_V4 }, far = guest;
-	const uint8_t header[] = UDP4_FRAME;
-	size_t len;
-
-	put_ip4(guest.v4.b, "10.0.2.100");
-	put_ip4(far.v4.b, "192.0.2.2");
-	memcpy(frame, header, IP_OFFSET);
-	len = icmperr_build(ICMPERR_NET, &guest, &far, &guest, 80, port, 1, frame + IP_OFFSET);
-	frame[UDP_OFFSET + 1] = 4;
-	put16(frame + UDP_OFFSET + 6, 1400);
-	memset(frame + UDP_OFFSET + 2, 0, 2);
-	checksum_store(frame + UDP_OFFSET + 2, checksum_add(0, frame + UDP_OFFSET, len - 20));
-	return IP_OFFSET + len;
-}
-
-/* What our TCP does not know goes where it went before, and so does all if there is none. */
-static void test_too_big_hook(void)
-{
-	uint8_t frame[IP_OFFSET + ICMPERR_MAX];
-	struct world world;
-
-	make_world(&world);
-	gate_input(&world.gate, frame, make_too_big(frame, 40000), &plain);
-	g_assert_cmpuint(world.stack_frames, ==, 1);
-	world.gate.too_big = take_too_big;
-	gate_input(&world.gate, frame, make_too_big(frame, 40001), &plain);
-	g_assert_cmpuint(world.stack_frames, ==, 2);
-	g_assert_cmpuint(world.gate.taken, ==, 0);
-	gate_input(&world.gate, frame, make_too_big(frame, 40000), &plain);
-	g_assert_cmpuint(world.stack_frames, ==, 2);
-	g_assert_cmpuint(world.gate.taken, ==, 1);
-}
-
-static void note_learned(const struct ip *ip, const struct mac *mac, void *data)
-{
-	(void)ip;
-	memcpy(data, mac->b, sizeof(mac->b));
-}
-
-static void ignore_question(const uint8_t *frame, size_t len, void *data)
-{
-	(void)frame;
-	(void)len;
-	(void)data;
-}
-
-/* Neighbours learn from frames that are let in, and from no others. */
-static void test_neighbours(void)
-{
-	uint8_t frame[] = UDP4_FRAME, learned[6] = { 0 };
-	const struct neighbours_output output = { ignore_question, note_learned, learned };
-	struct ip guest = { .family = IP_V4 };
-	struct world world;
-	struct mac mac;
-
-	make_world(&world);
-	guest.v4 = world.plan.guest;
-	world.gate.neighbours = neighbours_new(&world.plan, &output);
-	g_assert_false(neighbours_find(world.gate.neighbours, &guest, 0, &mac));
-	put_ip4(frame + IP_OFFSET + 16, "10.0.2.77"); /* leads nowhere */
-	gate_input(&world.gate, frame, sizeof(frame), &plain);
-	g_assert_false(neighbours_find(world.gate.neighbours, &guest, 0, &mac));
-	put_ip4(frame + IP_OFFSET + 16, "10.0.2.2");
-	gate_input(&world.gate, frame, sizeof(frame), &plain);
-	g_assert_true(neighbours_find(world.gate.neighbours, &guest, 0, &mac));
-	g_assert_cmpmem(mac.b, 6, frame + 6, 6);
-	g_assert_cmpmem(learned, 6, frame + 6, 6);
-	neighbours_free(world.gate.neighbours);
-}
-
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -676,6 +476,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/gate/destinations6", test_destinations6);
 	g_test_add_func("/gate/sources", test_sources);
 	g_test_add_func("/gate/sources6", test_sources6);
+	g_test_add_func("/gate/ipv6-off", test_ipv6_off);
 	g_test_add_func("/gate/arp", test_arp);
 	g_test_add_func("/gate/faults", test_faults);
 	g_test_add_func("/gate/fragments", test_fragments);
@@ -693,8 +494,4 @@ int main(int argc, char **argv)
 	g_test_add_func("/gate/misplaced-checksum", test_misplaced_checksum);
 	g_test_add_func("/gate/large", test_large);
 	g_test_add_func("/gate/mtu", test_mtu);
-	g_test_add_func("/gate/tcp-hook", test_tcp_hook);
-	g_test_add_func("/gate/too-big-hook", test_too_big_hook);
-	g_test_add_func("/gate/neighbours", test_neighbours);
-	return g_test_run();
 }

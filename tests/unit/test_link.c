@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/if_tun.h>
 #include <linux/seccomp.h>
@@ -45,7 +46,8 @@ static void make_pair(struct link *link, bool vnet_hdr, int *ret_peer)
 	int pair[2];
 
 	g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), ==, 0);
-	link_init(link, pair[0], vnet_hdr);
+	*link = LINK_NONE;
+	link_attach(link, pair[0], vnet_hdr);
 	*ret_peer = pair[1];
 }
 
@@ -218,6 +220,28 @@ static void test_drops(void)
 	close(peer);
 }
 
+/* Whoever comes next speaks over the same link. */
+static void test_attach_again(void)
+{
+	static const uint8_t data[] = "data";
+	struct capture *capture = (struct capture *)(uintptr_t)data; /* not looked at */
+	struct link link;
+	int peer;
+
+	make_pair(&link, false, &peer);
+	link_send(&link, data, 4);
+	link.capture = capture;
+	link_close(&link);
+	close(peer);
+	g_assert_cmpint(link.fd, ==, -EBADF);
+	link_attach(&link, INT_MAX, true);
+	g_assert_cmpint(link.fd, ==, INT_MAX);
+	g_assert_true(link.vnet_hdr);
+	g_assert_true(link.capture == capture);
+	g_assert_cmpuint(link.stats.sent, ==, 1);
+	g_assert_cmpuint(link.stats.sent_bytes, ==, 4);
+}
+
 /* Into a network namespace of our own. False: this system does not let us, or has no TAPs. */
 static bool enter_namespace(void)
 {
@@ -323,7 +347,8 @@ static void open_link(const char *name, bool offloads, struct link *ret)
 	g_test_message("%s: %s", what, g_strerror(-r));
 	g_assert_cmpint(r, ==, 0);
 	g_assert_cmpint(tap.vnet_hdr, ==, offloads);
-	link_init(ret, tap.fd, tap.vnet_hdr);
+	*ret = LINK_NONE;
+	link_attach(ret, tap.fd, tap.vnet_hdr);
 	configure(tap.name);
 }
 
@@ -376,7 +401,7 @@ static void test_foreign_owner(void)
 	g_assert_cmpint(ioctl(link.fd, TUNSETPERSIST, 1UL), ==, 0);
 	tap_reset_offloads(link.fd);
 	link_close(&link);
-	link_init(&link, open_raw(IFF_TAP | IFF_NO_PI), false);
+	link_attach(&link, open_raw(IFF_TAP | IFF_NO_PI), false);
 	configure("tap0");
 	g_assert_true(udp_is_complete(&link));
 	link_close(&link);
@@ -386,13 +411,13 @@ static void check_adopted(bool offloads, bool complete)
 {
 	const int fd = open_raw(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR);
 	int size = 12; /* as for multiqueue: struct virtio_net_hdr_mrg_rxbuf */
-	struct link link;
+	struct link link = LINK_NONE;
 	struct tap tap;
 
 	g_assert_cmpint(ioctl(fd, TUNSETVNETHDRSZ, &size), ==, 0);
 	g_assert_cmpint(tap_adopt(fd, offloads, &tap), ==, 0);
 	g_assert_true(tap.vnet_hdr);
-	link_init(&link, tap.fd, tap.vnet_hdr);
+	link_attach(&link, tap.fd, tap.vnet_hdr);
 	configure("tap0");
 	g_assert_cmpint(udp_is_complete(&link), ==, complete);
 	link_close(&link);
@@ -446,7 +471,7 @@ static void test_fall_back(void)
 	pid = fork();
 	g_assert_cmpint(pid, >=, 0);
 	if (pid == 0) {
-		struct link link;
+		struct link link = LINK_NONE;
 		const char *what;
 		struct tap tap;
 
@@ -454,7 +479,7 @@ static void test_fall_back(void)
 			_exit(1);
 		if (tap.vnet_hdr || strcmp(tap.name, "tap0") != 0)
 			_exit(2);
-		link_init(&link, tap.fd, tap.vnet_hdr);
+		link_attach(&link, tap.fd, tap.vnet_hdr);
 		configure(tap.name);
 		_exit(udp_is_complete(&link) ? 0 : 3);
 	}
@@ -557,6 +582,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/link/receive-header", test_receive_header);
 	g_test_add_func("/link/send-header", test_send_header);
 	g_test_add_func("/link/drops", test_drops);
+	g_test_add_func("/link/attach-again", test_attach_again);
 	g_test_add_func("/link/tap/persistent", test_persistent);
 	g_test_add_func("/link/tap/foreign-owner", test_foreign_owner);
 	g_test_add_func("/link/tap/adopt", test_adopt);

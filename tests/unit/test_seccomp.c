@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <linux/if_tun.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -77,6 +79,16 @@ static int make_nonblocking(void)
 	return check(fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK));
 }
 
+static int set_tap_offloads(void)
+{
+	return check(ioctl(STDIN_FILENO, TUNSETOFFLOAD, 0UL));
+}
+
+static int make_tap_persistent(void)
+{
+	return check(ioctl(STDIN_FILENO, TUNSETPERSIST, 1UL));
+}
+
 static int execute(void)
 {
 	char *const argv[] = { (char *)"true", NULL };
@@ -125,6 +137,8 @@ static const struct {
 	{ "signal to another", signal_parent, ENOSYS },
 	{ "signal by fcntl", signal_by_fcntl, ENOSYS },
 	{ "non-blocking", make_nonblocking, 0 },
+	{ "offloads of a tap", set_tap_offloads, ENOTTY }, /* stdin is none */
+	{ "persistence of a tap", make_tap_persistent, ENOSYS },
 	{ "execve", execute, -SIGSYS },
 	{ "prctl", change_process, -SIGSYS },
 	{ "unshare", enter_namespace, -SIGSYS },
