@@ -24,8 +24,9 @@
 #include "net/settings.h"
 #include "net/tcp_flow.h"
 
-#define POOL_BUFFERS 1024 /* 64 MiB: what all flows together may have waiting */
+#define POOL_BUFFERS 512 /* 32 MiB: what all flows together may have waiting, each way */
 #define TIME_WAIT_MS (30 * 1000)
+#define ORPHAN_MS (15 * 60 * 1000)
 #define STRAYS_PER_SECOND 1000
 #define TRIM_MS 1000
 
@@ -178,10 +179,31 @@ struct tcp_flow *flow_find(struct tcp *tcp, const struct tcp_key *key)
 	return flow;
 }
 
+/* Nobody in the guest waits for the flow any more, but the host has not taken all. It may take its time,
+ * but not stand still for long: nothing else ends such a flow.
+ */
+void flow_watch_orphan(struct tcp_flow *flow)
+{
+	flow->orphan_len = flow->to_host.len;
+	flow_set_timer(flow, loop_now_ms(flow->tcp->loop) + ORPHAN_MS);
+}
+
+void flow_leave_guest(struct tcp_flow *flow)
+{
+	struct tcp *tcp = flow->tcp;
+
+	flow->forget = true;
+	tcp->senders -= flow->to_guest.len > 0;
+	bytequeue_drop(&flow->to_guest, tcp->pool, flow->to_guest.len);
+	flow_forget_early(flow);
+	flow_set_state(flow, TCP_TIME_WAIT);
+	flow_watch_orphan(flow);
+}
+
 void flow_forget_early(struct tcp_flow *flow)
 {
 	if (flow->early)
-		reassembly_clear(flow->early, flow->tcp->pool);
+		reassembly_clear(flow->early, flow->tcp->host_pool);
 	g_free(flow->early);
 	flow->early = NULL;
 }
@@ -209,7 +231,7 @@ void flow_destroy(struct tcp_flow *flow)
 	close_host(flow, !flow->shut_write || !flow->host_eof);
 	tcp->senders -= flow->to_guest.len > 0;
 	bytequeue_drop(&flow->to_guest, tcp->pool, flow->to_guest.len);
-	bytequeue_drop(&flow->to_host, tcp->pool, flow->to_host.len);
+	bytequeue_drop(&flow->to_host, tcp->host_pool, flow->to_host.len);
 	flow_forget_early(flow);
 	g_free(flow->sacked);
 	wheel_clear(tcp->wheel, &flow->timer);
@@ -376,8 +398,10 @@ static void run_timers(void *data)
 
 		if (flow->state != TCP_TIME_WAIT)
 			flow_timeout(flow, now_ms);
-		else if (flow->fd < 0) /* not while to_host is still on its way */
+		else if (flow->fd < 0 || flow->to_host.len >= flow->orphan_len)
 			flow_destroy(flow);
+		else
+			flow_watch_orphan(flow);
 	}
 }
 
@@ -385,7 +409,7 @@ static void trim_pool(void *data)
 {
 	struct tcp *tcp = data;
 
-	if (pool_trim(tcp->pool))
+	if (pool_trim(tcp->pool) | pool_trim(tcp->host_pool))
 		loop_timer_arm(tcp->loop, &tcp->trim, loop_now_ms(tcp->loop) + TRIM_MS);
 }
 
@@ -404,7 +428,7 @@ static void turn_end(void *data)
 	}
 	if (tcp->touched.length > 0)
 		loop_again(tcp->loop);
-	if (busy && !tcp->trim.armed && pool_stats(tcp->pool).kept > 0)
+	if (busy && !tcp->trim.armed && tcp_pool_stats(tcp).kept > 0)
 		loop_timer_arm(tcp->loop, &tcp->trim, loop_now_ms(tcp->loop) + TRIM_MS);
 	wake_ms = wheel_wake_ms(tcp->wheel);
 	if (wake_ms == CLOCK_NEVER)
@@ -434,6 +458,7 @@ int tcp_new(struct loop *loop, const struct settings *settings, const struct tcp
 	tcp->key = key;
 	tcp->table = g_new0(struct tcp_flow *, TCP_TABLE_SIZE);
 	tcp->pool = pool_new(POOL_BUFFERS);
+	tcp->host_pool = pool_new(POOL_BUFFERS);
 	tcp->wheel = wheel_new(loop_now_ms(loop));
 	tcp->wake.fn = run_timers;
 	tcp->wake.data = tcp;
@@ -457,6 +482,7 @@ void tcp_free(struct tcp *tcp)
 	loop_timer_disarm(tcp->loop, &tcp->trim);
 	wheel_free(tcp->wheel);
 	pool_free(tcp->pool);
+	pool_free(tcp->host_pool);
 	g_free(tcp->table);
 	g_free(tcp);
 }
@@ -468,5 +494,11 @@ struct tcp_stats tcp_stats(const struct tcp *tcp)
 
 struct pool_stats tcp_pool_stats(const struct tcp *tcp)
 {
-	return pool_stats(tcp->pool);
+	struct pool_stats sum = pool_stats(tcp->pool), host = pool_stats(tcp->host_pool);
+
+	sum.limit += host.limit;
+	sum.in_use += host.in_use;
+	sum.kept += host.kept;
+	sum.refusals += host.refusals;
+	return sum;
 }

@@ -75,6 +75,7 @@ struct tcp_flow {
 	struct reassembly *early;  /* from the guest, behind a gap; NULL: nothing is */
 	struct sackboard *sacked;  /* what the guest has behind a gap; NULL: nothing is known */
 
+	uint32_t orphan_len;  /* of to_host, when it was looked at last */
 	uint32_t recover;     /* the recovery from a loss is over when this is acknowledged */
 	uint32_t resent;      /* gaps up to here have been filled in this recovery */
 	uint32_t rtt_seq;     /* a round trip is measured until this is acknowledged */
@@ -101,7 +102,8 @@ struct tcp {
 	struct loop *loop;		 /* borrowed */
 	const struct settings *settings; /* borrowed */
 	struct tcp_output output;
-	struct pool *pool;
+	struct pool *pool;	/* for what goes to the guest */
+	struct pool *host_pool; /* for what goes to the host: neither takes from the other */
 	struct wheel *wheel;
 	struct loop_timer wake; /* for the wheel */
 	struct loop_timer trim; /* for the pool */
@@ -144,6 +146,8 @@ void flow_set_timer(struct tcp_flow *flow, int64_t at_ms);
 void flow_destroy(struct tcp_flow *flow); /* silently; the host's side is reset if unfinished */
 void flow_time_wait(struct tcp_flow *flow);
 void flow_forget_early(struct tcp_flow *flow);
+void flow_leave_guest(struct tcp_flow *flow);  /* it has reset; to_host is not empty */
+void flow_watch_orphan(struct tcp_flow *flow); /* in TIME_WAIT: until to_host is empty */
 
 /* tcp_in.c */
 void flow_syn(struct tcp *tcp, const struct tcpseg *seg, const uint8_t *bytes,

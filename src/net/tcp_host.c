@@ -214,7 +214,7 @@ static void lose_host(struct tcp_flow *flow)
 	flow->shut_write = true;
 	flow->host_eof = flow->host_eof || peek(flow) <= 0;
 	flow->host_readable = !flow->host_eof;
-	bytequeue_drop(&flow->to_host, flow->tcp->pool, flow->to_host.len);
+	bytequeue_drop(&flow->to_host, flow->tcp->host_pool, flow->to_host.len);
 	flow_touch(flow);
 }
 
@@ -251,7 +251,7 @@ uint32_t flow_take(struct tcp_flow *flow, const uint8_t *bytes, uint32_t len)
 	}
 	if (flow->host_reset) /* the reset that is coming says what has become of them */
 		return len;
-	taken += bytequeue_append(&flow->to_host, flow->tcp->pool, bytes + taken, len - taken);
+	taken += bytequeue_append(&flow->to_host, flow->tcp->host_pool, bytes + taken, len - taken);
 	flow->tcp->stats.bytes_to_host += taken;
 	return taken; /* the rest is not acknowledged, and comes again */
 }
@@ -266,7 +266,7 @@ static int send_waiting(struct tcp_flow *flow)
 	sent = sendmsg(flow->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (sent < 0)
 		return -errno;
-	bytequeue_drop(&flow->to_host, flow->tcp->pool, (uint32_t)sent);
+	bytequeue_drop(&flow->to_host, flow->tcp->host_pool, (uint32_t)sent);
 	return 0;
 }
 

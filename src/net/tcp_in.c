@@ -110,13 +110,13 @@ static void take_reset(struct tcp_flow *flow, const struct tcpseg *seg)
 		challenge(flow);
 		return;
 	}
-	flow->tcp->stats.reset++;
-	if (flow->to_host.len == 0) {
-		flow_destroy(flow);
+	if (flow->forget)
 		return;
-	}
-	flow->forget = true;
-	flow_set_state(flow, TCP_TIME_WAIT);
+	flow->tcp->stats.reset++;
+	if (flow->to_host.len == 0)
+		flow_destroy(flow);
+	else
+		flow_leave_guest(flow);
 }
 
 /* RFC 9293 section 3.10.7.4 takes the window of the newest segment: the highest sequence number, then
@@ -197,6 +197,7 @@ static void take_fin(struct tcp_flow *flow)
 		break;
 	case TCP_FIN_WAIT_2:
 		flow_set_state(flow, TCP_TIME_WAIT);
+		flow_watch_orphan(flow);
 		break;
 	case TCP_DIALING:
 	case TCP_SYN_SENT:
@@ -215,7 +216,7 @@ static void keep_early(struct tcp_flow *flow, uint32_t seq, const uint8_t *bytes
 {
 	if (!flow->early)
 		flow->early = g_new0(struct reassembly, 1);
-	reassembly_add(flow->early, flow->tcp->pool, seq, bytes, len);
+	reassembly_add(flow->early, flow->tcp->host_pool, seq, bytes, len);
 	if (fin) {
 		flow->early->has_end = true;
 		flow->early->end = seq + len;
@@ -229,12 +230,12 @@ static void take_early(struct tcp_flow *flow)
 {
 	struct tcp *tcp = flow->tcp;
 	struct reassembly *early = flow->early;
-	uint32_t len = reassembly_take(early, tcp->pool, flow->rcv_nxt, &flow->to_host);
+	uint32_t len = reassembly_take(early, tcp->host_pool, flow->rcv_nxt, &flow->to_host);
 
 	flow->rcv_nxt += len;
 	tcp->stats.bytes_to_host += len;
 	if (flow->host_reset)
-		bytequeue_drop(&flow->to_host, tcp->pool, flow->to_host.len);
+		bytequeue_drop(&flow->to_host, tcp->host_pool, flow->to_host.len);
 	if (early->has_end && early->end == flow->rcv_nxt)
 		take_fin(flow);
 	if (flow->guest_fin || (early->count == 0 && !early->has_end))
@@ -293,6 +294,8 @@ static void answer_unacceptable(struct tcp_flow *flow, const struct tcpseg *seg)
 
 void flow_input(struct tcp_flow *flow, const struct tcpseg *seg)
 {
+	if (flow->forget && flow->state == TCP_TIME_WAIT)
+		return; /* it has left, and only the host's side is not finished */
 	if (flow->state == TCP_DIALING) {
 		if ((seg->flags & TCPSEG_RST) && seg->seq == flow->rcv_nxt)
 			flow_destroy(flow);

@@ -170,6 +170,7 @@ static void fin_acknowledged(struct tcp_flow *flow)
 		__attribute__((fallthrough));
 	case TCP_CLOSING:
 		flow_set_state(flow, TCP_TIME_WAIT);
+		flow_watch_orphan(flow);
 		break;
 	case TCP_DIALING:
 	case TCP_SYN_SENT:
@@ -192,11 +193,7 @@ static void drop_acknowledged(struct tcp_flow *flow, uint32_t count)
 
 void flow_acknowledged(struct tcp_flow *flow, uint32_t ack, int64_t now_ms)
 {
-	uint32_t count = ack - flow->snd_una;
-
-	if (flow->snd_una == flow->iss)
-		count--; /* the SYN */
-	drop_acknowledged(flow, count);
+	drop_acknowledged(flow, ack - flow->snd_una); /* SYN and FIN are numbers, but no bytes */
 	flow->snd_una = ack;
 	if (seq_before(flow->snd_nxt, ack))
 		flow->snd_nxt = ack;
@@ -247,7 +244,8 @@ static bool try_again(struct tcp_flow *flow)
 		flow_doubt_neighbour(flow);
 	if (flow->retries == 3)
 		flow_doubt_path(flow);
-	flow->rto_ms = MIN(flow->rto_ms * 2, RTO_MAX_MS);
+	if (flow_is_unacknowledged(flow) || flow_waits_for_window(flow)) /* else a keepalive */
+		flow->rto_ms = MIN(flow->rto_ms * 2, RTO_MAX_MS);
 	return true;
 }
 

@@ -16,7 +16,8 @@
 
 #define SND_LIMIT (1024 * 1024) /* bytes to the guest that are not acknowledged, one flow */
 #define SND_LEAST POOL_BUFFER_SIZE
-#define SND_TOGETHER (32 * 1024 * 1024) /* of all flows; each may have SND_LEAST */
+#define SND_TOGETHER (24 * 1024 * 1024) /* of all flows; each may have SND_LEAST */
+#define RCV_LEAST POOL_BUFFER_SIZE	/* the same where many hosts are slow */
 #define RCV_LIMIT (1024 * 1024)		/* bytes for a socket that has no room, one flow */
 #define TURN_LIMIT (1024 * 1024)	/* bytes of one flow before others have their turn */
 #define SEGMENT_PAYLOAD_MAX 65000	/* and headers: one IP packet (65535) */
@@ -35,7 +36,9 @@ uint32_t flow_segment_max(const struct tcp_flow *flow)
 
 static uint32_t receive_window(const struct tcp_flow *flow)
 {
-	uint32_t room = RCV_LIMIT - MIN(flow->to_host.len, RCV_LIMIT);
+	struct pool_stats pool = pool_stats(flow->tcp->host_pool);
+	uint32_t limit = pool.in_use < pool.limit / 2 ? RCV_LIMIT : RCV_LEAST;
+	uint32_t room = limit - MIN(flow->to_host.len, limit);
 	uint32_t most = (uint32_t)UINT16_MAX << flow->rcv_wscale;
 
 	return MIN(room, most) >> flow->rcv_wscale << flow->rcv_wscale;
@@ -216,8 +219,9 @@ static bool may_send_data(const struct tcp_flow *flow)
 static bool window_opened(const struct tcp_flow *flow)
 {
 	uint32_t edge = flow->rcv_nxt + receive_window(flow);
+	uint32_t most = MIN(RCV_LIMIT, (uint32_t)UINT16_MAX << flow->rcv_wscale);
 
-	return !flow->guest_fin && edge - flow->rcv_adv >= MIN(RCV_LIMIT / 2, 2u * flow->mss) &&
+	return !flow->guest_fin && edge - flow->rcv_adv >= MIN(most / 2, 2u * flow->mss) &&
 	       seq_before(flow->rcv_adv, edge) && flow->rcv_adv - flow->rcv_nxt < RCV_LIMIT / 2;
 }
 
@@ -247,13 +251,12 @@ static void send_data(struct tcp_flow *flow)
 	}
 }
 
-/* The host has failed, and everything that came before that has been sent. */
+/* The host has failed, and the guest has everything that came before that. */
 static bool reset_is_due(const struct tcp_flow *flow)
 {
 	if (!flow->host_reset || flow->state == TCP_TIME_WAIT)
 		return false;
-	return flow->state <= TCP_SYN_RECEIVED ||
-	       (flow->host_eof && flow_in_flight(flow) >= flow->to_guest.len);
+	return flow->state <= TCP_SYN_RECEIVED || (flow->host_eof && flow->to_guest.len == 0);
 }
 
 static void leave_when_done(struct tcp_flow *flow)
@@ -269,6 +272,7 @@ static void leave_when_done(struct tcp_flow *flow)
 void flow_output(struct tcp_flow *flow)
 {
 	uint32_t before = flow->snd_max;
+	bool was_starved = flow->starved;
 
 	if (flow->state > TCP_SYN_RECEIVED && flow->state != TCP_TIME_WAIT)
 		send_data(flow);
@@ -285,7 +289,7 @@ void flow_output(struct tcp_flow *flow)
 		flow_send_fin(flow);
 	if (flow->ack_now || flow->rcv_acked != flow->rcv_nxt || window_opened(flow))
 		flow_send_ack(flow);
-	if (flow->snd_max != before || !flow->timer.prev || flow->starved ||
+	if (flow->snd_max != before || !flow->timer.prev || (flow->starved && !was_starved) ||
 	    (flow_waits_for_window(flow) && !flow_is_unacknowledged(flow)))
 		flow_arm_timer(flow);
 	if (flow->state == TCP_TIME_WAIT)

@@ -325,6 +325,37 @@ static void test_slow_host_gets_all(void)
 	script_finish(&s);
 }
 
+static struct tcp_flow *only_flow(const struct script *s)
+{
+	for (size_t i = 0; i < TCP_TABLE_SIZE; i++) {
+		if (s->w.tcp->table[i])
+			return s->w.tcp->table[i];
+	}
+	g_assert_not_reached();
+}
+
+/* 4 GiB later a byte has the number that the SYN had, and is a byte all the same. */
+static void test_numbers_come_round(void)
+{
+	struct script s;
+	struct tcp_flow *flow;
+
+	script_start(&s);
+	script_reach(&s, TCP_ESTABLISHED);
+	flow = only_flow(&s);
+	flow->iss = flow->snd_una + 10;
+	world_host_write(s.host, 100);
+	world_turn(&s.w);
+	script_expect(&s, TCPSEG_ACK, 100);
+	s.ack = flow->iss;
+	script_say(&s, TCPSEG_ACK, 0);
+	g_assert_cmpuint(flow->to_guest.len, ==, 90);
+	s.ack += 90;
+	script_say(&s, TCPSEG_ACK, 0);
+	g_assert_cmpuint(flow->to_guest.len, ==, 0);
+	script_finish(&s);
+}
+
 static void test_nothing_behind_the_fin(void)
 {
 	struct script s;
@@ -401,6 +432,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tcp/states/fin-wait-2-stays", test_fin_wait_2_stays);
 	g_test_add_func("/tcp/states/port-again", test_port_again);
 	g_test_add_func("/tcp/states/time-wait-begins-again", test_time_wait_begins_again);
+	g_test_add_func("/tcp/states/numbers-come-round", test_numbers_come_round);
 	g_test_add_func("/tcp/states/slow-host-gets-all", test_slow_host_gets_all);
 	g_test_add_func("/tcp/states/nothing-behind-the-fin", test_nothing_behind_the_fin);
 	g_test_add_func("/tcp/states/resets", test_resets);
