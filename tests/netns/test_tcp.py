@@ -31,9 +31,8 @@ def test_bulk_is_byte_exact_as_root(rootful_world, mtu):
     transfer_both_ways(rootful_world, 16 * MIB)
 
 
-@pytest.mark.parametrize("stack", ["slirp"], indirect=True)
 def test_bulk_at_the_least_mtu(rootless_world):
-    """The guest fragments its TCP here, which our own TCP does not carry reliably yet."""
+    """The guest fragments its TCP here."""
     probes.serve_inet(rootless_world, w.INET4)
     rootless_world.start_tap("--mtu=68", *CONFINED)
     transfer_both_ways(rootless_world, 4 * MIB)

@@ -19,9 +19,9 @@ ECHO_BYTES = 1024 * MIB if FULL else 64 * MIB
 SLOW_S = 60 if FULL else 0
 MANY_PORT = PORT + 1
 DESCRIPTORS = 2 * IDLE
-# What may be left of half of the connections: less than 200 bytes of each, and where the server
-# has closed first, flows in TIME_WAIT.
-LEFT_KIB = {"client": 256, "reset": 256, "server": 2048}
+# What may be left of half of the connections: less than a flow of each, and where the server has
+# closed first, flows in TIME_WAIT. Buffers that a crowded moment has used are kept.
+LEFT_KIB = {"client": 600, "reset": 600, "server": 2048}
 PATIENCE_S = 3000 if FULL else 120
 
 pytestmark = [pytest.mark.usefixtures("stack"), pytest.mark.timeout(300 + 2 * PATIENCE_S)]
@@ -107,7 +107,9 @@ def test_slow_reader_in_the_guest(world):
 
 @native_only    # libslirp loses bytes now and then
 def test_slow_reader_on_the_host(world, stack):
-    probes.serve(world, world.inet, flows.flow_server, w.INET4, PORT, flows.SMALL_BUFFER)
+    # With 4 KiB, Linux was seen to lose the last three segments before a FIN: with libslirp and with
+    # our own TCP alike, and the same ones.
+    probes.serve(world, world.inet, flows.flow_server, w.INET4, PORT, 1 << 16)
     world.start_tap("--mtu=65520", *CONFINED)
     size = 64 * MIB if FULL else 4 * MIB
     assert peer(world, world.guest, flows.send_to, w.INET4, PORT, "sip", size) == \
