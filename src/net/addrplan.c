@@ -90,3 +90,14 @@ struct mac addrplan_gateway_mac(const struct addrplan *plan, enum ip_family fami
 	memcpy(mac.b + 2, family == IP_V6 ? plan->gateway6.b + 12 : plan->gateway.b, 4);
 	return mac;
 }
+
+struct ip addrplan_gateway(const struct addrplan *plan, enum ip_family family)
+{
+	struct ip gateway = { .family = family };
+
+	if (family == IP_V6)
+		gateway.v6 = plan->gateway6;
+	else
+		gateway.v4 = plan->gateway;
+	return gateway;
+}

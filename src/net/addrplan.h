@@ -29,6 +29,8 @@ struct addrplan {
  */
 struct mac addrplan_gateway_mac(const struct addrplan *plan, enum ip_family family);
 
+struct ip addrplan_gateway(const struct addrplan *plan, enum ip_family family);
+
 /* From a CIDR like 10.0.2.0/24, prefix 1-25. False: a text for people in @reterr. */
 bool addrplan_parse(const char *cidr, struct addrplan *ret, char reterr[ADDRPLAN_ERROR_MAX]);
 

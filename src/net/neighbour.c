@@ -75,7 +75,7 @@ static struct neighbour *want(struct neighbours *neighbours, const struct ip *ip
 static void ask(struct neighbours *neighbours, struct neighbour *neighbour, int64_t now_ms)
 {
 	const struct addrplan *plan = neighbours->plan;
-	struct ip gateway = { .family = neighbour->ip.family };
+	struct ip gateway = addrplan_gateway(plan, neighbour->ip.family);
 	struct mac mac = addrplan_gateway_mac(plan, gateway.family);
 	uint8_t frame[WHOHAS_MAX];
 
@@ -83,10 +83,6 @@ static void ask(struct neighbours *neighbours, struct neighbour *neighbour, int6
 		return;
 	neighbour->asked = true;
 	neighbour->asked_ms = now_ms;
-	if (gateway.family == IP_V6)
-		gateway.v6 = plan->gateway6;
-	else
-		gateway.v4 = plan->gateway;
 	neighbours->output.send(frame, whohas_build(&neighbour->ip, &gateway, &mac, frame),
 				neighbours->output.data);
 }

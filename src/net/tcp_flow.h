@@ -15,6 +15,7 @@
 
 #include <assert.h>
 #include <glib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/loop.h"
@@ -122,6 +123,25 @@ struct tcp {
 #define TCP_TABLE_SIZE (1u << 14)
 #define TCP_HALF_OPEN_MAX 1024
 #define TCP_DESCRIPTORS_LEFT 8 /* for the API, and for what is not TCP */
+
+/* The two ends, as addresses: those of a key are padded with zeros. */
+static inline struct ip key_address(const struct tcp_key *key, const uint8_t address[16])
+{
+	struct ip ip = { .family = (enum ip_family)key->family };
+
+	memcpy(ip.v6.b, address, sizeof(ip.v6.b));
+	return ip;
+}
+
+static inline struct ip flow_guest(const struct tcp_flow *flow)
+{
+	return key_address(&flow->key, flow->key.guest);
+}
+
+static inline struct ip flow_remote(const struct tcp_flow *flow)
+{
+	return key_address(&flow->key, flow->key.remote);
+}
 
 static inline uint32_t flow_in_flight(const struct tcp_flow *flow)
 {

@@ -55,9 +55,7 @@ static int resolve_target(const struct tcp_flow *flow, struct dial_target *ret)
 	const struct addrplan *plan = &settings->plan;
 	bool v6 = flow->key.family == IP_V6;
 
-	*ret = (struct dial_target){ .port = flow->key.remote_port };
-	ret->ip.family = (enum ip_family)flow->key.family;
-	memcpy(ret->ip.v6.b, flow->key.remote, v6 ? 16 : 4);
+	*ret = (struct dial_target){ .ip = flow_remote(flow), .port = flow->key.remote_port };
 	ret->from = v6 ? settings->outbound6 : settings->outbound4;
 	if (is_addr(&ret->ip, &plan->dns, &plan->dns6))
 		return resolve_nameserver(flow, ret);
@@ -158,18 +156,11 @@ static bool icmp_reason(int error, enum icmperr_reason *ret)
 static void send_unreachable(struct tcp_flow *flow, enum icmperr_reason reason)
 {
 	struct tcp *tcp = flow->tcp;
-	const struct addrplan *plan = &tcp->settings->plan;
-	struct ip guest = { .family = (enum ip_family)flow->key.family }, remote = guest;
-	struct ip router = guest;
+	const struct ip guest = flow_guest(flow), remote = flow_remote(flow);
+	const struct ip router = addrplan_gateway(&tcp->settings->plan, guest.family);
 	uint8_t packet[ICMPERR_MAX];
 	size_t len;
 
-	memcpy(guest.v6.b, flow->key.guest, guest.family == IP_V6 ? 16 : 4);
-	memcpy(remote.v6.b, flow->key.remote, guest.family == IP_V6 ? 16 : 4);
-	if (guest.family == IP_V6)
-		router.v6 = plan->gateway6;
-	else
-		router.v4 = plan->gateway;
 	len = icmperr_build(reason, &router, &guest, &remote, flow->key.guest_port,
 			    flow->key.remote_port, flow->irs, packet);
 	tcp->output.packet(packet, len, &flow->our_mac, &flow->guest_mac, tcp->output.data);

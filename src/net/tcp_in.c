@@ -110,8 +110,6 @@ static void take_reset(struct tcp_flow *flow, const struct tcpseg *seg)
 		challenge(flow);
 		return;
 	}
-	if (flow->forget)
-		return;
 	flow->tcp->stats.reset++;
 	if (flow->to_host.len == 0)
 		flow_destroy(flow);

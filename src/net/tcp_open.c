@@ -28,17 +28,9 @@ static size_t address_len(enum ip_family family)
 	return family == IP_V6 ? sizeof(struct ip6) : sizeof(struct ip4);
 }
 
-static struct ip guest_of(const struct tcp_flow *flow)
-{
-	struct ip ip = { .family = (enum ip_family)flow->key.family };
-
-	memcpy(ip.v6.b, flow->key.guest, address_len(ip.family));
-	return ip;
-}
-
 static bool is_to(const struct tcp_flow *flow, const struct tcp_endpoints *ends)
 {
-	struct ip ip = guest_of(flow);
+	struct ip ip = flow_guest(flow);
 
 	return flow->key.guest_port == ends->guest_port && ip_equal(&ip, &ends->guest);
 }
@@ -86,6 +78,8 @@ static int choose_key(struct tcp *tcp, const struct tcp_endpoints *ends, struct 
 {
 	const struct addrplan *plan = &tcp->settings->plan;
 	enum ip_family family = ends->guest.family;
+	const struct ip client =
+		is_answerable(plan, &ends->client) ? ends->client : addrplan_gateway(plan, family);
 	struct tcp_key key = {
 		.family = (uint8_t)family,
 		.guest_port = ends->guest_port,
@@ -94,12 +88,7 @@ static int choose_key(struct tcp *tcp, const struct tcp_endpoints *ends, struct 
 	uint32_t at = 0;
 
 	memcpy(key.guest, ends->guest.v6.b, address_len(family));
-	if (is_answerable(plan, &ends->client))
-		memcpy(key.remote, ends->client.v6.b, address_len(family));
-	else if (family == IP_V6)
-		memcpy(key.remote, plan->gateway6.b, sizeof(plan->gateway6.b));
-	else
-		memcpy(key.remote, plan->gateway.b, sizeof(plan->gateway.b));
+	memcpy(key.remote, client.v6.b, address_len(family));
 	if (flow_find(tcp, &key))
 		at = (uint32_t)siphash(&tcp->key, &key, sizeof(key));
 	for (int i = 0; i < PORT_TRIES && flow_find(tcp, &key); i++)
@@ -114,7 +103,7 @@ static int choose_key(struct tcp *tcp, const struct tcp_endpoints *ends, struct 
 static void try_syn(struct tcp_flow *flow, bool doubt)
 {
 	struct tcp *tcp = flow->tcp;
-	struct ip guest = guest_of(flow);
+	struct ip guest = flow_guest(flow);
 
 	if (tcp->output.neighbour(&guest, doubt, &flow->guest_mac, tcp->output.data))
 		flow_send_syn(flow);
@@ -221,7 +210,7 @@ void flow_open_timeout(struct tcp_flow *flow)
 void flow_doubt_neighbour(struct tcp_flow *flow)
 {
 	struct tcp *tcp = flow->tcp;
-	struct ip guest = guest_of(flow);
+	struct ip guest = flow_guest(flow);
 	struct mac mac; /* what is known has been seen to be of no use */
 
 	if (tcp->output.neighbour)
@@ -232,7 +221,7 @@ void tcp_neighbour(struct tcp *tcp, const struct ip *ip, const struct mac *mac)
 {
 	for (size_t i = 0; i < TCP_TABLE_SIZE; i++) {
 		for (struct tcp_flow *flow = tcp->table[i]; flow; flow = flow->hash_next) {
-			struct ip guest = guest_of(flow);
+			struct ip guest = flow_guest(flow);
 			bool moved = memcmp(flow->guest_mac.b, mac->b, sizeof(mac->b)) != 0;
 
 			if (!ip_equal(&guest, ip))

@@ -8,8 +8,6 @@
  * segment waits for the acknowledgements that will make it larger. The same against silly
  * windows of the guest (RFC 9293 section 3.8.6.2.1).
  */
-#include <string.h>
-
 #include "base/loop.h"
 #include "net/settings.h"
 #include "net/tcp_flow.h"
@@ -44,17 +42,6 @@ static uint32_t receive_window(const struct tcp_flow *flow)
 	return MIN(room, most) >> flow->rcv_wscale << flow->rcv_wscale;
 }
 
-static void fill_addresses(const struct tcp_flow *flow, struct tcpseg *seg)
-{
-	const struct tcp_key *key = &flow->key;
-
-	seg->src.family = seg->dst.family = (enum ip_family)key->family;
-	memcpy(seg->src.v6.b, key->remote, key->family == IP_V6 ? 16 : 4);
-	memcpy(seg->dst.v6.b, key->guest, key->family == IP_V6 ? 16 : 4);
-	seg->sport = key->remote_port;
-	seg->dport = key->guest_port;
-}
-
 /* The edge never moves to the left, even where scaling has rounded it down: what the guest was once
  * allowed to send is taken.
  */
@@ -70,6 +57,10 @@ static void send_segment(struct tcp_flow *flow, uint32_t seq, uint8_t flags, con
 			 size_t len)
 {
 	struct tcpseg seg = {
+		.src = flow_remote(flow),
+		.dst = flow_guest(flow),
+		.sport = flow->key.remote_port,
+		.dport = flow->key.guest_port,
 		.seq = seq,
 		.ack = flow->rcv_nxt,
 		.flags = flags,
@@ -79,7 +70,6 @@ static void send_segment(struct tcp_flow *flow, uint32_t seq, uint8_t flags, con
 	};
 	uint32_t window = receive_window(flow);
 
-	fill_addresses(flow, &seg);
 	if (flags & TCPSEG_SYN) {
 		seg.mss = tcp_mss(flow->tcp, flow->key.family == IP_V6);
 		seg.window = (uint16_t)MIN(window, UINT16_MAX); /* never scaled in a SYN */
