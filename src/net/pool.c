@@ -10,7 +10,7 @@
 #include <glib.h>
 #include <sys/mman.h>
 
-#define KEPT_LEAST 32 /* free buffers that are kept in any case: 2 MiB */
+#define KEPT_LEAST 4 /* free buffers that are kept in any case: 256 KiB */
 
 static const struct stats_row rows[] = {
 	{ "limit", "Buffers that may be in use at a time", STATS_NUMBER(struct pool_stats, limit) },

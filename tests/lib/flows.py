@@ -44,9 +44,12 @@ class FlowHandler(peers.TcpHandler):
         threading.Event().wait()
 
     def do_sip(self):
-        """Read a little at a time; the socket's buffer is small as well."""
+        """Read a little at a time; the socket's buffer is small as well.
+
+        From the file, which may hold bytes already that came with the command.
+        """
         sha, size = hashlib.sha256(), 0
-        while piece := self.request.recv(SIP_BYTES):
+        while piece := self.rfile.read1(SIP_BYTES):
             sha.update(piece)
             size += len(piece)
         self.answer({"bytes": size, "sha256": sha.hexdigest()})

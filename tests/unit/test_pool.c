@@ -7,7 +7,7 @@
 
 #include "net/pool.h"
 
-#define KEPT_LEAST 32
+#define KEPT_LEAST 4
 #define MANY 40
 
 static void assert_stats(const struct pool *pool, size_t in_use, size_t kept, uint64_t refusals)
