@@ -6,6 +6,7 @@
 
 #include "net/pool.h"
 #include "net/reassembly.h"
+#include "range_cases.h"
 
 #define SPAN 600 /* bytes of the stream that a random test looks at */
 #define LENGTH_MAX 40
@@ -69,36 +70,16 @@ static void assert_nothing(struct reassembly *early, struct pool *pool)
 /* Beside, behind, in front of, between, inside of and over what is there. */
 static void test_overlaps(void)
 {
-	static const struct {
-		uint32_t left, right; /* added to [20,30) [40,50) [60,70) */
-		unsigned count;
-		struct tcpseg_sack ranges[4];
-	} cases[] = {
-		{ 5, 10, 4, { { 5, 10 }, { 20, 30 }, { 40, 50 }, { 60, 70 } } },
-		{ 80, 90, 4, { { 20, 30 }, { 40, 50 }, { 60, 70 }, { 80, 90 } } },
-		{ 32, 38, 4, { { 20, 30 }, { 32, 38 }, { 40, 50 }, { 60, 70 } } },
-		{ 10, 20, 3, { { 10, 30 }, { 40, 50 }, { 60, 70 } } },
-		{ 30, 35, 3, { { 20, 35 }, { 40, 50 }, { 60, 70 } } },
-		{ 35, 40, 3, { { 20, 30 }, { 35, 50 }, { 60, 70 } } },
-		{ 42, 48, 3, { { 20, 30 }, { 40, 50 }, { 60, 70 } } },
-		{ 40, 50, 3, { { 20, 30 }, { 40, 50 }, { 60, 70 } } },
-		{ 38, 52, 3, { { 20, 30 }, { 38, 52 }, { 60, 70 } } },
-		{ 30, 40, 2, { { 20, 50 }, { 60, 70 } } },
-		{ 25, 45, 2, { { 20, 50 }, { 60, 70 } } },
-		{ 10, 80, 1, { { 10, 80 } } },
-		{ 30, 60, 1, { { 20, 70 } } },
-		{ 50, 50, 3, { { 20, 30 }, { 40, 50 }, { 60, 70 } } },
-	};
-
-	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+	for (size_t i = 0; i < G_N_ELEMENTS(range_cases); i++) {
 		struct pool *pool = pool_new(10);
 		struct reassembly early = { 0 };
 
 		add(&early, pool, 60, 10, 1);
 		add(&early, pool, 20, 10, 1);
 		add(&early, pool, 40, 10, 1);
-		add(&early, pool, cases[i].left, cases[i].right - cases[i].left, 1);
-		assert_ranges(&early, cases[i].count, cases[i].ranges);
+		add(&early, pool, range_cases[i].left, range_cases[i].right - range_cases[i].left,
+		    1);
+		assert_ranges(&early, range_cases[i].count, range_cases[i].ranges);
 		assert_nothing(&early, pool);
 	}
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "net/sackboard.h"
+#include "range_cases.h"
 
 #define SPAN 400 /* bytes of the stream that a random test looks at */
 
@@ -35,35 +36,14 @@ static void assert_ranges(const struct sackboard *board, unsigned count,
 /* Ranges that touch or overlap become one, whichever way they lie. */
 static void test_merge(void)
 {
-	static const struct {
-		uint32_t left, right; /* added to [20,30) [40,50) [60,70) */
-		unsigned count;
-		struct tcpseg_sack ranges[4];
-	} cases[] = {
-		{ 5, 10, 4, { { 5, 10 }, { 20, 30 }, { 40, 50 }, { 60, 70 } } },
-		{ 80, 90, 4, { { 20, 30 }, { 40, 50 }, { 60, 70 }, { 80, 90 } } },
-		{ 32, 38, 4, { { 20, 30 }, { 32, 38 }, { 40, 50 }, { 60, 70 } } },
-		{ 10, 20, 3, { { 10, 30 }, { 40, 50 }, { 60, 70 } } },
-		{ 30, 35, 3, { { 20, 35 }, { 40, 50 }, { 60, 70 } } },
-		{ 35, 40, 3, { { 20, 30 }, { 35, 50 }, { 60, 70 } } },
-		{ 42, 48, 3, { { 20, 30 }, { 40, 50 }, { 60, 70 } } },
-		{ 40, 50, 3, { { 20, 30 }, { 40, 50 }, { 60, 70 } } },
-		{ 38, 52, 3, { { 20, 30 }, { 38, 52 }, { 60, 70 } } },
-		{ 30, 40, 2, { { 20, 50 }, { 60, 70 } } },
-		{ 25, 45, 2, { { 20, 50 }, { 60, 70 } } },
-		{ 10, 80, 1, { { 10, 80 } } },
-		{ 30, 60, 1, { { 20, 70 } } },
-		{ 1, 100, 1, { { 1, 100 } } },
-	};
-
-	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+	for (size_t i = 0; i < G_N_ELEMENTS(range_cases); i++) {
 		struct sackboard board = { 0 };
 
 		add(&board, 0, 100, 60, 70);
 		add(&board, 0, 100, 20, 30);
 		add(&board, 0, 100, 40, 50);
-		add(&board, 0, 100, cases[i].left, cases[i].right);
-		assert_ranges(&board, cases[i].count, cases[i].ranges);
+		add(&board, 0, 100, range_cases[i].left, range_cases[i].right);
+		assert_ranges(&board, range_cases[i].count, range_cases[i].ranges);
 	}
 }
 
