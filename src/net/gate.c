@@ -139,6 +139,8 @@ static bool leads_somewhere(const struct gate *gate, const struct frame *frame)
 {
 	if (frame->kind == FRAME_ARP)
 		return true;
+	if (ip_is_within_host(&frame->dst))
+		return false;
 	if (frame->kind == FRAME_IP6)
 		return leads_somewhere6(gate, &frame->dst.v6);
 	return leads_somewhere4(gate, &frame->dst.v4);

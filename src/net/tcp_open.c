@@ -64,13 +64,12 @@ static bool is_answerable(const struct addrplan *plan, const struct ip *client)
 {
 	const uint8_t *b = client->v6.b;
 
-	if (ip_is_any(client))
+	if (ip_is_within_host(client))
 		return false;
 	if (client->family == IP_V4)
-		return client->v4.b[0] != 127 && !ip4_in_net(&client->v4, &plan->net);
+		return !ip4_in_net(&client->v4, &plan->net);
 	return !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80) && /* fe80::/10 */
-	       memcmp(b, plan->prefix6.b, 8) != 0 &&
-	       memcmp(b, (struct ip6){ { [15] = 1 } }.b, sizeof(client->v6.b)) != 0;
+	       memcmp(b, plan->prefix6.b, 8) != 0;
 }
 
 /* From where the guest is to see the client. */

@@ -137,6 +137,17 @@ bool ip_equal(const struct ip *a, const struct ip *b)
 				    ip4_equal(&a->v4, &b->v4);
 }
 
+bool ip_is_within_host(const struct ip *ip)
+{
+	static const uint8_t zeros[15], mapped[12] = { [10] = 0xff, [11] = 0xff };
+	const uint8_t *b = ip->v6.b;
+
+	if (ip->family == IP_V4)
+		return ip->v4.b[0] == 0 || ip->v4.b[0] == 127;
+	return (memcmp(b, zeros, sizeof(zeros)) == 0 && b[15] <= 1) ||
+	       memcmp(b, mapped, sizeof(mapped)) == 0;
+}
+
 bool ip_is_any(const struct ip *ip)
 {
 	static const struct ip6 any6;

@@ -61,6 +61,12 @@ struct ip4 ip4_broadcast(const struct ip4_net *net);
 bool ip_is_any(const struct ip *ip);
 bool ip_equal(const struct ip *a, const struct ip *b); /* family too */
 
+/* Addresses that no packet on a network has as its destination, and that connect(2) takes for this
+ * host or turns into such a one: 0/8 and 127/8 (RFC 1122 section 3.2.1.3), ::, ::1, and IPv4-mapped
+ * ones (RFC 4291 section 2.5).
+ */
+bool ip_is_within_host(const struct ip *ip);
+
 /* The address that SLAAC gives an interface in a /64: EUI-64 (RFC 4291 appendix A). */
 struct ip6 ip6_slaac(const struct ip6 *prefix64, const struct mac *mac);
 

@@ -7,7 +7,9 @@ import frames
 import peers
 import probes
 import world as w
-from probes import CONFINED, PORT
+from probes import CONFINED, PORT, peer
+
+SYN, ACK = 0x02, 0x10
 
 
 def start(world, *options):
@@ -97,3 +99,21 @@ def test_ends_while_it_waits_for_a_client(world):
     w.wait_until(path.exists, "the socket file")
     assert gate.stop() == 0
     assert os.read(gate.ready_r, 1) == b""
+
+
+@pytest.mark.parametrize("dst", ["127.0.0.1", "127.1.2.3", "0.0.0.0"])
+def test_addresses_of_the_host_itself_lead_nowhere(world, clients, dst):
+    """connect(2) would take them for the host's loopback, closed or not."""
+    path = world.tmp / "api.sock"
+    for server in (peers.tcp_server, peers.udp_server):
+        probes.serve(world, world.host, server, "0.0.0.0")
+    _, client = start(world, "--disable-host-loopback", "--api-socket", path, *CONFINED)
+    clients.append(client)
+    client.resolve_gateway()
+    client.send_ip4(frames.TCP, frames.tcp(4000, PORT, 1, 0, SYN, dst=dst), dst=dst)
+    client.send_ip4(frames.UDP, frames.udp(4000, PORT, b"lost"), dst=dst)
+    answer = client.ask_ip4(frames.TCP, frames.tcp(4000, PORT, 1, 0, SYN, dst=w.HOST4),
+                            lambda p: p[13] & SYN, dst=w.HOST4)
+    assert answer[13] == SYN | ACK          # what comes first has been dealt with
+    assert w.api(path, "get_stats")["return"]["gate"]["drops"]["to_nowhere"] == 2
+    assert peer(world, world.host, peers.udp_ask, w.HOST4, PORT, "log") == []

@@ -51,6 +51,9 @@ static void test_destinations(void)
 		{ "10.0.2.77", true, false },	   { "10.0.2.100", true, false },
 		{ "10.0.2.0", true, false },	   { "10.0.2.255", true, true },
 		{ "255.255.255.255", true, true }, { "10.0.3.77", true, true },
+		{ "127.0.0.1", true, false },	   { "127.255.255.255", true, false },
+		{ "0.0.0.0", true, false },	   { "0.1.2.3", true, false },
+		{ "128.0.0.1", true, true },
 	};
 	struct world world;
 
@@ -126,9 +129,17 @@ static void test_destinations6(void)
 		const char *dst;
 		enum gate_drop drop;
 	} cases[] = {
-		{ "2001:db8::2", GATE_OK },   { "fd00::2", GATE_OK }, { "fd00::3", GATE_OK },
-		{ "fd00::4", GATE_NOWHERE },  { "fe80::2", GATE_OK }, { "ff02::2", GATE_OK },
+		{ "2001:db8::2", GATE_OK },
+		{ "fd00::2", GATE_OK },
+		{ "fd00::3", GATE_OK },
+		{ "fd00::4", GATE_NOWHERE },
+		{ "fe80::2", GATE_OK },
+		{ "ff02::2", GATE_OK },
 		{ "fd00:0:0:1::4", GATE_OK },
+		{ "::", GATE_NOWHERE },
+		{ "::1", GATE_NOWHERE },
+		{ "::2", GATE_OK },
+		{ "::ffff:127.0.0.1", GATE_NOWHERE },
 	};
 	struct world world;
 
