@@ -20,6 +20,7 @@ extern const struct opt compat_opts[];
 /* What the options said, unchecked but for what their rows check. */
 struct compat_values {
 	bool configure, ipv6, no_host_loopback, sandbox, seccomp, no_dns;
+	bool guest_loopback;
 	int exit_fd, ready_fd, mtu;
 	const char *api_socket, *cidr, *netns_type, *userns_path, *target_type;
 	const char *outbound4, *outbound6, *mac;

@@ -212,6 +212,25 @@ static bool resolve_stack(const struct input *in, struct settings *set, struct c
 	return true;
 }
 
+static bool resolve_guest_loopback(const struct input *in, struct settings *set,
+				   struct compat_error *err)
+{
+	static const char *const without_namespace[] = {
+		[TARGET_PID] = NULL,
+		[TARGET_PATH] = NULL,
+		[TARGET_TAPFD] = "--netns-type=tapfd",
+		[TARGET_BESS] = "--target-type=bess",
+	};
+	const char *option = without_namespace[set->target];
+
+	set->guest_loopback = in->values->guest_loopback;
+	if (set->guest_loopback && option)
+		return refuse(err, false,
+			      "--guest-loopback conflicts with %s: there is no namespace to join",
+			      option);
+	return true;
+}
+
 static bool resolve_pcap(const struct input *in, struct settings *set, struct compat_error *err)
 {
 	const int limit = in->values->pcap_limit;
@@ -261,6 +280,7 @@ bool compat_resolve(const struct compat_values *values, int operand_count, char 
 		resolve_outbounds,
 		resolve_mac,
 		resolve_stack,
+		resolve_guest_loopback,
 		resolve_pcap,
 	};
 	/* clang-format on */

@@ -1,6 +1,6 @@
 /* Role: engine. Moves frames.
  * Holds:    the link, the API and BESS listeners, the stack's sockets, the keeper's pipes, the
- *           capture's file.
+ *           capture's file, the socket to the broker and what came from there.
  * Must:     own every descriptor that it will need before it is confined; write the ready byte
  *           last of all.
  * Must not: open a path but resolv.conf, exec, or enter a namespace once it is confined.
@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "app/broker.h"
 #include "app/keeper.h"
 #include "app/tcp_glue.h"
 #include "base/fd.h"
@@ -21,6 +22,7 @@
 #include "net/api.h"
 #include "net/capture.h"
 #include "net/gate.h"
+#include "net/loopback.h"
 #include "net/ports.h"
 #include "net/slirp.h"
 #include "net/stats.h"
@@ -46,6 +48,8 @@ struct engine {
 	struct gate gate;
 	struct slirp *slirp;
 	struct tcp_glue *tcp; /* NULL: TCP is libslirp's */
+	struct broker broker;
+	struct loopback *loopback; /* NULL: no forward leads to the guest's loopback */
 	struct ports *ports;
 	struct api *api;
 	struct unixsock api_sock, bess;
@@ -207,14 +211,14 @@ static int start_stack(struct engine *engine, const struct engine_input *input)
 struct snapshot {
 	struct tcp_stats tcp;
 	struct pool_stats pool;
+	struct loopback_stats loopback;
 	const void *counters[STATS_MODULES]; /* as stats_json() has them */
 };
 
 const struct stats_table *const engine_stats_tables[] = {
-	[STATS_LINK] = &link_stats_table,
-	[STATS_GATE] = &gate_stats_table,
-	[STATS_TCP] = &tcp_stats_table,
-	[STATS_POOL] = &pool_stats_table,
+	[STATS_LINK] = &link_stats_table,	  [STATS_GATE] = &gate_stats_table,
+	[STATS_TCP] = &tcp_stats_table,		  [STATS_POOL] = &pool_stats_table,
+	[STATS_LOOPBACK] = &loopback_stats_table,
 };
 
 static void take_snapshot(const struct engine *engine, struct snapshot *ret)
@@ -222,6 +226,10 @@ static void take_snapshot(const struct engine *engine, struct snapshot *ret)
 	*ret = (struct snapshot){ 0 };
 	ret->counters[STATS_LINK] = &engine->link.stats;
 	ret->counters[STATS_GATE] = &engine->gate;
+	if (engine->loopback) {
+		ret->loopback = loopback_stats(engine->loopback);
+		ret->counters[STATS_LOOPBACK] = &ret->loopback;
+	}
 	if (!engine->tcp)
 		return;
 	ret->tcp = tcp_stats(tcp_glue_tcp(engine->tcp));
@@ -250,6 +258,17 @@ static void start_capture(struct engine *engine, const struct engine_input *inpu
 	engine->link.capture = engine->capture;
 }
 
+static int start_loopback(struct engine *engine)
+{
+	int r = 0;
+
+	if (engine->settings->guest_loopback)
+		r = loopback_new(engine->loop, engine->broker.sock, &engine->loopback);
+	if (r < 0)
+		log_line("--guest-loopback: %s", strerror(-r));
+	return r;
+}
+
 static int start_api(struct engine *engine, const struct engine_input *input)
 {
 	const struct settings *settings = engine->settings;
@@ -257,6 +276,7 @@ static int start_api(struct engine *engine, const struct engine_input *input)
 		.loop = engine->loop,
 		.slirp = engine->slirp,
 		.tcp = tcp_glue_tcp(engine->tcp),
+		.loopback = engine->loopback,
 	};
 	struct ip guest6 = { .family = IP_NONE };
 	int r;
@@ -378,6 +398,8 @@ static int start(struct engine *engine, const struct engine_input *input)
 	r = start_stack(engine, input);
 	start_capture(engine, input);
 	if (r == 0)
+		r = start_loopback(engine);
+	if (r == 0)
 		r = start_api(engine, input);
 	if (r == 0)
 		r = watch_sources(engine);
@@ -410,6 +432,7 @@ static void finish(struct engine *engine)
 {
 	api_free(engine->api);
 	ports_free(engine->ports);
+	loopback_free(engine->loopback);
 	tcp_glue_free(engine->tcp);
 	slirp_stack_free(engine->slirp);
 	engine->link.capture = NULL;
@@ -419,6 +442,7 @@ static void finish(struct engine *engine)
 	if (engine->link.vnet_hdr)
 		tap_reset_offloads(engine->link.fd);
 	link_close(&engine->link);
+	broker_end(&engine->broker);
 	keeper_end(&engine->keeper);
 	unixsock_unlink(&engine->api_sock);
 	unixsock_unlink(&engine->bess);
@@ -440,6 +464,7 @@ int engine_run(const struct engine_input *input)
 	engine->exit_fd = input->exit_fd;
 	engine->link = input->link;
 	engine->bess = input->bess;
+	engine->broker = input->broker;
 	engine->api_sock = UNIXSOCK_NONE;
 	engine->keeper = KEEPER_NONE;
 	engine->resolv_fd = -EBADF;

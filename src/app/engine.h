@@ -6,6 +6,7 @@
 
 #include <net/if.h>
 
+#include "app/broker.h"
 #include "net/link.h"
 #include "net/settings.h"
 #include "net/stats.h"
@@ -17,6 +18,7 @@ struct engine_input {
 	struct unixsock bess;		 /* TARGET_BESS: the listener, owned too */
 	char link_name[IFNAMSIZ];	 /* of the TAP, or what stands for it */
 	int pcap_fd;			 /* owned too: net/capture.h; -EBADF: nothing is captured */
+	struct broker broker;		 /* owned too */
 	bool has_tap_mac;
 	struct mac tap_mac;    /* the guest's, where we know it */
 	int user_fd;	       /* owned too; see os/sandbox.h */
@@ -25,7 +27,7 @@ struct engine_input {
 };
 
 /* The modules whose counters get_stats shows. */
-enum engine_stats { STATS_LINK, STATS_GATE, STATS_TCP, STATS_POOL, STATS_MODULES };
+enum engine_stats { STATS_LINK, STATS_GATE, STATS_TCP, STATS_POOL, STATS_LOOPBACK, STATS_MODULES };
 
 extern const struct stats_table *const engine_stats_tables[STATS_MODULES];
 

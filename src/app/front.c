@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "app/banner.h"
+#include "app/broker.h"
 #include "app/engine.h"
 #include "app/helper.h"
 #include "base/fd.h"
@@ -97,6 +98,32 @@ static int receive_tap(struct front *front, int sock)
 	return 0;
 }
 
+/* Before there is a link to let go of, and while we have one thread. */
+static int start_broker(struct front *front)
+{
+	struct broker *broker = &front->engine.broker;
+	struct broker_report report = { .error = -EPIPE };
+	int unwanted_fd = -EBADF;
+	int r;
+
+	if (!front->settings->guest_loopback)
+		return 0;
+	r = broker_start(&front->ns, broker);
+	if (r < 0) {
+		log_line("--guest-loopback: fork: %s", strerror(-r));
+		return r;
+	}
+	r = wait_readable(front, broker->sock);
+	if (r != 0)
+		return r;
+	r = fdpass_recv(broker->sock, &report, sizeof(report), &unwanted_fd);
+	if (r == 0)
+		r = report.error;
+	if (r < 0)
+		log_line("--guest-loopback: broker: %s: %s", report.what, strerror(-r));
+	return r;
+}
+
 static int link_from_namespace(struct front *front)
 {
 	struct helper_order order = { .settings = front->settings };
@@ -106,6 +133,9 @@ static int link_from_namespace(struct front *front)
 	if (r < 0)
 		return r;
 	order.ns = front->ns;
+	r = start_broker(front);
+	if (r != 0)
+		return r;
 	r = spawn_start(&spawn, front->ns.user_fd >= 0, helper_main, &order);
 	if (r < 0) {
 		log_line("fork: %s", strerror(-r));
@@ -200,6 +230,7 @@ static int run(struct front *front)
 		front->engine.user_fd = fd_steal(&front->ns.user_fd);
 		return engine_run(&front->engine);
 	}
+	broker_end(&front->engine.broker);
 	unixsock_unlink(&front->engine.bess);
 	fd_close(&front->engine.bess.fd);
 	fd_close(&front->engine.pcap_fd);
@@ -229,6 +260,7 @@ int front_run(const struct settings *settings)
 			.link = LINK_NONE,
 			.bess = UNIXSOCK_NONE,
 			.pcap_fd = -EBADF,
+			.broker = BROKER_NONE,
 			.ready_fd = named_fd(settings->ready_fd),
 			.exit_fd = named_fd(settings->exit_fd),
 		},

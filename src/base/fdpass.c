@@ -12,6 +12,7 @@ union control { /* aligned as cmsg(3) wants it */
 	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
+/* #syscalls:broker sendmsg socketcall */
 int fdpass_send(int sock, const void *bytes, size_t len, int fd)
 {
 	struct iovec iov = { .iov_base = (void *)bytes, .iov_len = len };
@@ -35,6 +36,7 @@ int fdpass_send(int sock, const void *bytes, size_t len, int fd)
 	return (size_t)sent == len ? 0 : -EBADMSG;
 }
 
+/* #syscalls:broker recvmsg socketcall close */
 int fdpass_recv(int sock, void *bytes, size_t len, int *ret_fd)
 {
 	struct iovec iov = { .iov_base = bytes, .iov_len = len };

@@ -58,35 +58,45 @@ static int bind_from(int fd, const struct ip *from)
 	return bind(fd, &address.any, len) < 0 ? -errno : 0;
 }
 
-/* #syscalls:engine socket socketcall setsockopt bind connect
- * A socket on its way to @target.
+/* #syscalls:engine socket socketcall setsockopt bind
+ * A socket that may be connected to @target.
  */
-static int start_connect(const struct dial_target *target, int *ret_fd)
+static int open_socket(const struct dial_target *target, int *ret_fd)
 {
 	const struct ip *ip = &target->ip, *from = &target->from;
-	union address address;
-	socklen_t len = fill_address(ip, target->port, &address);
 	autofd int fd = -EBADF;
-	const int on = 1;
 
 	if (ip->family == IP_NONE || (from->family != IP_NONE && from->family != ip->family))
 		return -EAFNOSUPPORT;
-	if (ip->family == IP_V6)
-		address.v6.sin6_scope_id = target->scope;
-	fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(ip->family == IP_V6 ? AF_INET6 : AF_INET,
+		    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	/* The guest's TCP has decided already what goes into one segment. */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (from->family != IP_NONE) {
 		int r = bind_from(fd, from);
 
 		if (r < 0)
 			return r;
 	}
+	*ret_fd = fd_steal(&fd);
+	return 0;
+}
+
+/* #syscalls:engine setsockopt connect socketcall
+ * Connected or not yet: it becomes writable.
+ */
+static int start_connect(int fd, const struct dial_target *target)
+{
+	union address address;
+	socklen_t len = fill_address(&target->ip, target->port, &address);
+	const int on = 1;
+
+	if (target->ip.family == IP_V6)
+		address.v6.sin6_scope_id = target->scope;
+	/* The guest's TCP has decided already what goes into one segment. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(fd, &address.any, len) < 0 && errno != EINPROGRESS)
 		return -errno;
-	*ret_fd = fd_steal(&fd); /* connected or not yet: it becomes writable */
 	return 0;
 }
 
@@ -137,16 +147,15 @@ static void on_failed_at_once(void *data)
 	done(-EBADF, error, done_data);
 }
 
-struct dial *dial_start(struct loop *loop, const struct dial_target *target, dial_done_fn *done,
-			void *data)
+struct dial *dial_start_on(struct loop *loop, int fd, const struct dial_target *target,
+			   dial_done_fn *done, void *data)
 {
 	struct dial *dial = g_new0(struct dial, 1);
-	int r;
+	int r = fd < 0 ? fd : start_connect(fd, target);
 
-	*dial = (struct dial){ .loop = loop, .done = done, .data = data, .fd = -EBADF };
+	*dial = (struct dial){ .loop = loop, .done = done, .data = data, .fd = fd };
 	dial->timer.fn = on_failed_at_once;
 	dial->timer.data = dial;
-	r = start_connect(target, &dial->fd);
 	if (r == 0)
 		r = loop_add(loop, dial->fd, EPOLLOUT, on_outcome, dial, &dial->source);
 	if (r < 0) {
@@ -155,6 +164,15 @@ struct dial *dial_start(struct loop *loop, const struct dial_target *target, dia
 		loop_timer_arm(loop, &dial->timer, loop_now_ms(loop));
 	}
 	return dial;
+}
+
+struct dial *dial_start(struct loop *loop, const struct dial_target *target, dial_done_fn *done,
+			void *data)
+{
+	int fd = -EBADF;
+	int r = open_socket(target, &fd);
+
+	return dial_start_on(loop, r < 0 ? r : fd, target, done, data);
 }
 
 void dial_cancel(struct dial *dial)

@@ -33,6 +33,12 @@ typedef void dial_done_fn(int fd, int error, void *data);
 struct dial *dial_start(struct loop *loop, const struct dial_target *target, dial_done_fn *done,
 			void *data);
 
+/* The same with a socket made elsewhere, owned from the call on: non-blocking, of the family of
+ * target->ip; target->from does not count. Or -errno, which is then the outcome.
+ */
+struct dial *dial_start_on(struct loop *loop, int fd, const struct dial_target *target,
+			   dial_done_fn *done, void *data);
+
 /* Give up, in any callback; @done will not be called, even where the outcome is already there. */
 void dial_cancel(struct dial *dial); /* NULL is a no-op */
 

@@ -5,12 +5,14 @@
 #include <stdbool.h>
 
 #include "net/forward.h"
+#include "net/loopback.h"
 #include "net/settings.h"
 #include "net/slirp.h"
 
 struct port {
 	struct ports_entry entry;
-	struct forward *forward; /* owned; NULL: libslirp listens */
+	struct forward *forward;	   /* owned; NULL: another listens */
+	struct loopback_forward *loopback; /* owned; NULL: another listens */
 };
 
 struct ports {
@@ -39,8 +41,10 @@ void ports_free(struct ports *ports)
 {
 	if (!ports)
 		return;
-	for (guint i = 0; i < ports->table->len; i++)
+	for (guint i = 0; i < ports->table->len; i++) {
 		forward_close(g_array_index(ports->table, struct port, i).forward);
+		loopback_forward_close(g_array_index(ports->table, struct port, i).loopback);
+	}
 	g_array_free(ports->table, TRUE);
 	g_free(ports);
 }
@@ -67,6 +71,9 @@ static int start_listening(struct ports *ports, struct port *port)
 {
 	const struct forward_spec *forward = &port->entry.forward;
 
+	if (ports->stacks.loopback && loopback_is_meant(forward))
+		return loopback_forward_listen(ports->stacks.loop, ports->stacks.loopback,
+					       ports->settings, forward, &port->loopback);
 	if (!ports->stacks.tcp || forward->proto != TRANSPORT_TCP)
 		return slirp_stack_add_forward(ports->stacks.slirp, forward);
 	return forward_listen(ports->stacks.loop, ports->stacks.tcp, ports->settings, forward,
@@ -75,9 +82,10 @@ static int start_listening(struct ports *ports, struct port *port)
 
 static int stop_listening(struct ports *ports, struct port *port)
 {
-	if (!port->forward)
+	if (!port->forward && !port->loopback)
 		return slirp_stack_remove_forward(ports->stacks.slirp, &port->entry.forward);
 	forward_close(port->forward);
+	loopback_forward_close(port->loopback);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "wire/apireq.h"
 
 struct loop;
+struct loopback;
 struct ports;
 struct settings;
 struct slirp;
@@ -30,7 +31,8 @@ struct ports_entry {
 struct ports_stacks {
 	struct loop *loop;
 	struct slirp *slirp;
-	struct tcp *tcp; /* for TCP; NULL: that is libslirp's too */
+	struct tcp *tcp;	   /* for TCP; NULL: that is libslirp's too */
+	struct loopback *loopback; /* for the guest's own loopback; NULL: not allowed */
 };
 
 /* @settings is borrowed. @guest6: the guest's IPv6 address, IP_NONE if not known. */

@@ -43,6 +43,7 @@ struct settings {
 	unsigned tcp_flows; /* native_tcp: connections at once */
 
 	bool host_loopback;		/* the gateway address leads to the host's 127.0.0.1 */
+	bool guest_loopback;		/* forwards may lead to the guest's own loopback */
 	bool dns;			/* the DNS address leads to the host's resolver */
 	struct ip outbound4, outbound6; /* IP_NONE: the kernel chooses */
 

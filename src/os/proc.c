@@ -126,6 +126,11 @@ void proc_set_undumpable(void)
 	(void)prctl(PR_SET_DUMPABLE, 0);
 }
 
+void proc_set_name(const char *name)
+{
+	(void)prctl(PR_SET_NAME, name);
+}
+
 /* Call @fn for each descriptor from 3 on. Without /proc every number up to a limit that nobody
  * reaches by inheritance is tried.
  */

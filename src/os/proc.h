@@ -41,6 +41,9 @@ void proc_set_pdeathsig(int signal);
  */
 void proc_set_undumpable(void);
 
+/* What ps(1) calls the process: up to 15 bytes. */
+void proc_set_name(const char *name);
+
 bool proc_has_admin(void); /* CAP_SYS_ADMIN is effective */
 
 /* Close every descriptor from 3 on but those in @keep, and point 0, 1 and 2 to /dev/null or, where

@@ -25,9 +25,10 @@
 #include "os/proc.h"
 
 #define MOUNT_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+#define KEEP_NONE ((cap_value_t)-1)
 
 struct state {
-	const struct sandbox_plan *plan;
+	const struct sandbox_plan *plan; /* NULL: the root stays empty */
 	int resolv_fd;
 };
 
@@ -104,20 +105,30 @@ static const char *mount_point(void)
 	return NULL;
 }
 
-static int step_root(struct state *state)
+/* In the new root, while it is the current directory and can be written to. */
+static int make_resolv_conf(struct state *state)
 {
-	const char *point = mount_point();
-	int r;
-
-	if (!point)
-		return -ENOENT;
-	if (mount("tmpfs", point, "tmpfs", MOUNT_FLAGS, "size=16k,nr_inodes=8,mode=0755") < 0 ||
-	    chdir(point) < 0 || mkdir("etc", 0755) < 0)
+	if (mkdir("etc", 0755) < 0)
 		return -errno;
 	state->resolv_fd = open("etc/resolv.conf", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (state->resolv_fd < 0)
 		return -errno;
-	r = sandbox_set_resolv_conf(state->resolv_fd, state->plan->resolv, state->plan->resolv_len);
+	return sandbox_set_resolv_conf(state->resolv_fd, state->plan->resolv,
+				       state->plan->resolv_len);
+}
+
+static int step_root(struct state *state)
+{
+	const char *point = mount_point();
+	int r = 0;
+
+	if (!point)
+		return -ENOENT;
+	if (mount("tmpfs", point, "tmpfs", MOUNT_FLAGS, "size=16k,nr_inodes=8,mode=0755") < 0 ||
+	    chdir(point) < 0)
+		return -errno;
+	if (state->plan)
+		r = make_resolv_conf(state);
 	if (r < 0)
 		return r;
 	if (mount(point, point, NULL, MS_BIND, NULL) < 0 ||
@@ -130,32 +141,33 @@ static int step_root(struct state *state)
 	return 0;
 }
 
-static int drop_bounding_set(void)
+/* @kept: a capability, or KEEP_NONE. */
+static int drop_bounding_set(cap_value_t kept)
 {
 	for (cap_value_t cap = 0; CAP_IS_SUPPORTED(cap); cap++) {
 		/* Without CAP_SETPCAP (EPERM) it stays; no_new_privs makes it useless. */
-		if (cap != CAP_NET_BIND_SERVICE && cap_drop_bound(cap) < 0 && errno != EPERM)
+		if (cap != kept && cap_drop_bound(cap) < 0 && errno != EPERM)
 			return -errno;
 	}
 	return 0;
 }
 
-int sandbox_drop_capabilities(void)
+static int drop_capabilities(cap_value_t kept)
 {
-	const cap_value_t kept = CAP_NET_BIND_SERVICE;
 	cap_flag_value_t permitted = CAP_CLEAR;
 	cap_t now = cap_get_proc();
 	cap_t caps = cap_init();
 	int r = 0;
 
-	if (!now || !caps || cap_get_flag(now, kept, CAP_PERMITTED, &permitted) < 0)
+	if (!now || !caps ||
+	    (kept != KEEP_NONE && cap_get_flag(now, kept, CAP_PERMITTED, &permitted) < 0))
 		r = -ENOMEM;
 	if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		r = -errno;
 	if (r == 0 && CAP_AMBIENT_SUPPORTED() && cap_reset_ambient() < 0)
 		r = -errno;
 	if (r == 0)
-		r = drop_bounding_set();
+		r = drop_bounding_set(kept);
 	if (r == 0 && permitted == CAP_SET) {
 		(void)cap_set_flag(caps, CAP_EFFECTIVE, 1, &kept, CAP_SET);
 		(void)cap_set_flag(caps, CAP_PERMITTED, 1, &kept, CAP_SET);
@@ -168,43 +180,81 @@ int sandbox_drop_capabilities(void)
 	return r;
 }
 
+int sandbox_drop_capabilities(void)
+{
+	return drop_capabilities(CAP_NET_BIND_SERVICE);
+}
+
 static int step_capabilities(struct state *state)
 {
 	(void)state;
 	return sandbox_drop_capabilities();
 }
 
-int sandbox_enter(const struct sandbox_plan *plan, int *ret_resolv_fd, const char **reterr_step)
+static int step_no_capabilities(struct state *state)
 {
-	static const struct {
-		const char *name;
-		int (*run)(struct state *state);
-	} steps[] = {
-		{ "user namespace", step_user_namespace },
-		{ "mount namespace", step_mount_namespace },
-		{ "root", step_root },
-		{ "capabilities", step_capabilities },
-	};
-	struct state state = { .plan = plan, .resolv_fd = -EBADF };
+	(void)state;
+	return drop_capabilities(KEEP_NONE);
+}
+
+struct step {
+	const char *name;
+	int (*run)(struct state *state);
+};
+
+/* Up to the one without a name. The caller's wish to be signalled survives the changes of credentials. */
+static int run_steps(const struct step *step, struct state *state, const char **reterr_step)
+{
 	int pdeathsig = proc_pdeathsig();
 	pid_t parent = getppid();
 
-	proc_close_directories();
-
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		int r = steps[i].run(&state);
+	for (; step->name; step++) {
+		int r = step->run(state);
 
 		if (r < 0) {
-			fd_close(&state.resolv_fd);
-			*reterr_step = steps[i].name;
+			*reterr_step = step->name;
 			return r;
 		}
 	}
 	proc_set_pdeathsig(pdeathsig);
 	if (pdeathsig != 0 && getppid() != parent) /* it died while that was not set */
 		raise(pdeathsig);
+	return 0;
+}
+
+int sandbox_enter(const struct sandbox_plan *plan, int *ret_resolv_fd, const char **reterr_step)
+{
+	static const struct step steps[] = {
+		{ "user namespace", step_user_namespace },
+		{ "mount namespace", step_mount_namespace },
+		{ "root", step_root },
+		{ "capabilities", step_capabilities },
+		{ 0 },
+	};
+	struct state state = { .plan = plan, .resolv_fd = -EBADF };
+	int r;
+
+	proc_close_directories();
+	r = run_steps(steps, &state, reterr_step);
+	if (r < 0) {
+		fd_close(&state.resolv_fd);
+		return r;
+	}
 	*ret_resolv_fd = state.resolv_fd;
 	return 0;
+}
+
+int sandbox_enter_empty(const char **reterr_step)
+{
+	static const struct step steps[] = {
+		{ "mount namespace", step_mount_namespace },
+		{ "root", step_root },
+		{ "capabilities", step_no_capabilities },
+		{ 0 },
+	};
+	struct state state = { .resolv_fd = -EBADF };
+
+	return run_steps(steps, &state, reterr_step);
 }
 
 /* libslirp looks at the inode, the size and the whole seconds of the time of modification to

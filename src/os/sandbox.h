@@ -25,7 +25,12 @@ struct sandbox_plan {
  */
 int sandbox_enter(const struct sandbox_plan *plan, int *ret_resolv_fd, const char **reterr_step);
 
-/* The last of its steps alone: no capability but CAP_NET_BIND_SERVICE, and no_new_privs. */
+/* The same with an empty root and no capability at all, for a process with one thread that has
+ * CAP_SYS_ADMIN in its user namespace. It holds no directory, or does not mind.
+ */
+int sandbox_enter_empty(const char **reterr_step);
+
+/* The last step of sandbox_enter() alone: no capability but CAP_NET_BIND_SERVICE, and no_new_privs. */
 int sandbox_drop_capabilities(void);
 
 /* Renew the text behind /etc/resolv.conf. 0 or -errno. */

@@ -71,9 +71,11 @@ struct argument_rule {
 	const char *call;
 	unsigned argument;
 	uint64_t mask; /* the bits that are compared */
-	uint64_t values[5];
+	uint64_t values[6];
 	unsigned count;
 };
+
+#define FCNTL_COMMANDS { F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, F_SETPIPE_SZ }, 6
 
 static const struct argument_rule argument_rules[] = {
 	{ "socket", 0, UINT32_MAX, { AF_INET, AF_INET6 }, 2 },
@@ -82,8 +84,8 @@ static const struct argument_rule argument_rules[] = {
 	 */
 	{ "ioctl", 1, UINT32_MAX, { FIONREAD, TCGETS, SIOCGIFINDEX, TUNSETOFFLOAD }, 4 },
 	/* Not F_SETOWN and F_SETSIG, which send signals to others. */
-	{ "fcntl", 1, UINT32_MAX, { F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC }, 5 },
-	{ "fcntl64", 1, UINT32_MAX, { F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC }, 5 },
+	{ "fcntl", 1, UINT32_MAX, FCNTL_COMMANDS },
+	{ "fcntl64", 1, UINT32_MAX, FCNTL_COMMANDS },
 	{ "openat", 2, O_ACCMODE | O_CREAT | O_TRUNC, { O_RDONLY }, 1 },
 	{ "open", 1, O_ACCMODE | O_CREAT | O_TRUNC, { O_RDONLY }, 1 },
 };
@@ -158,6 +160,12 @@ static int allow_list(scmp_filter_ctx filter, const char *const *names)
 	return r;
 }
 
+static const char *const *const role_syscalls[] = {
+	[SECCOMP_ENGINE] = engine_syscalls,
+	[SECCOMP_KEEPER] = keeper_syscalls,
+	[SECCOMP_BROKER] = broker_syscalls,
+};
+
 static int build(scmp_filter_ctx filter, enum seccomp_role role)
 {
 	int r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
@@ -165,7 +173,7 @@ static int build(scmp_filter_ctx filter, enum seccomp_role role)
 	if (r == 0)
 		r = allow_list(filter, libc_syscalls);
 	if (r == 0)
-		r = allow_list(filter, role == SECCOMP_KEEPER ? keeper_syscalls : engine_syscalls);
+		r = allow_list(filter, role_syscalls[role]);
 	if (r == 0 && WITH_SANITIZER)
 		r = allow_list(filter, sanitizer_syscalls);
 	for (const char *const *name = killed; *name && r == 0; name++)

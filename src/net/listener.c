@@ -1,0 +1,158 @@
+#include "net/listener.h"
+
+#include <glib.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/loop.h"
+
+#define ACCEPTS_PER_TURN 32
+#define BUSY_PAUSE_MS 20	     /* who was accepted before has to be served first */
+#define NO_DESCRIPTORS_PAUSE_MS 1000 /* somebody has to end first */
+
+struct listener {
+	struct loop *loop; /* borrowed */
+	int fd;		   /* owned */
+	struct loop_source *source;
+	struct loop_timer pause;
+	bool busy; /* paused because there was no room */
+	struct listener_owner owner;
+};
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static void pause_for(struct listener *listener, int64_t ms)
+{
+	(void)loop_set_events(listener->source, 0);
+	loop_timer_arm(listener->loop, &listener->pause, loop_now_ms(listener->loop) + ms);
+}
+
+static void resume(void *data)
+{
+	struct listener *listener = data;
+
+	listener->busy = false;
+	(void)loop_set_events(listener->source, EPOLLIN);
+}
+
+void listener_resume(struct listener *listener)
+{
+	if (!listener->busy)
+		return;
+	loop_timer_disarm(listener->loop, &listener->pause);
+	resume(listener);
+}
+
+/* #syscalls:engine accept4 setsockopt socketcall
+ * 0, or -errno of accept(2).
+ */
+static int accept_one(struct listener *listener)
+{
+	int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	const int on = 1;
+
+	if (fd < 0)
+		return -errno;
+	/* Who sends has decided already what goes into one segment. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	listener->owner.accepted(fd, listener->owner.data);
+	return 0;
+}
+
+static void clients_waiting(uint32_t events, void *data)
+{
+	struct listener *listener = data;
+	const size_t vacant = listener->owner.room(listener->owner.data);
+	const size_t room = MIN(vacant, ACCEPTS_PER_TURN);
+	int r = 0;
+
+	(void)events;
+	if (room == 0) {
+		pause_for(listener, BUSY_PAUSE_MS);
+		listener->busy = true;
+		return;
+	}
+	for (size_t i = 0; i < room && r == 0; i++)
+		r = accept_one(listener);
+	/* Anything else is of one client, who has gone (accept(2)). */
+	if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM)
+		pause_for(listener, NO_DESCRIPTORS_PAUSE_MS);
+}
+
+static socklen_t host_address(const struct forward_spec *spec, union address *ret)
+{
+	*ret = (union address){ 0 };
+	if (spec->host_addr.family == IP_V6) {
+		ret->v6.sin6_family = AF_INET6;
+		ret->v6.sin6_port = htons(spec->host_port);
+		memcpy(&ret->v6.sin6_addr, spec->host_addr.v6.b, sizeof(spec->host_addr.v6.b));
+		return sizeof(ret->v6);
+	}
+	ret->v4.sin_family = AF_INET;
+	ret->v4.sin_port = htons(spec->host_port);
+	memcpy(&ret->v4.sin_addr, spec->host_addr.v4.b, sizeof(spec->host_addr.v4.b));
+	return sizeof(ret->v4);
+}
+
+/* #syscalls:engine socket socketcall setsockopt bind listen
+ * The descriptor or -errno.
+ */
+static int listen_at(const struct forward_spec *spec)
+{
+	union address address;
+	socklen_t len = host_address(spec, &address);
+	autofd int fd =
+		socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const int on = 1;
+
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (spec->host_addr.family == IP_V6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
+		return -errno;
+	if (bind(fd, &address.any, len) < 0 || listen(fd, SOMAXCONN) < 0)
+		return -errno;
+	return fd_steal(&fd);
+}
+
+int listener_new(struct loop *loop, const struct forward_spec *spec,
+		 const struct listener_owner *owner, struct listener **ret)
+{
+	struct listener *listener;
+	int r = listen_at(spec);
+
+	if (r < 0)
+		return r;
+	listener = g_new0(struct listener, 1);
+	listener->loop = loop;
+	listener->fd = r;
+	listener->owner = *owner;
+	listener->pause.fn = resume;
+	listener->pause.data = listener;
+	r = loop_add(loop, listener->fd, EPOLLIN, clients_waiting, listener, &listener->source);
+	if (r < 0) {
+		listener_free(listener);
+		return r;
+	}
+	*ret = listener;
+	return 0;
+}
+
+void listener_free(struct listener *listener)
+{
+	if (!listener)
+		return;
+	loop_timer_disarm(listener->loop, &listener->pause);
+	loop_remove(listener->source);
+	fd_close(&listener->fd);
+	g_free(listener);
+}

@@ -1,0 +1,37 @@
+/* net/listener.h - a listening TCP socket of the host, whose clients are accepted some at a time.
+ *
+ * Clients wait in the kernel's backlog for as long as there is a reason not to accept them: a turn
+ * takes only some, the owner has room for only some, and a process without descriptors leaves the
+ * socket alone for a while instead of being woken for it for ever.
+ */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include <stddef.h>
+
+#include "wire/apireq.h"
+
+struct listener;
+struct loop;
+
+struct listener_owner {
+	/* How many clients there is room for now. With none, it is asked again after a moment, or
+	 * at listener_resume().
+	 */
+	size_t (*room)(void *data);
+	/* A client: @fd is connected, non-blocking, and the callee's. Not to free the listener in. */
+	void (*accepted)(int fd, void *data);
+	void *data;
+};
+
+/* Listen at the host's side of @spec, with the system's largest backlog; an IPv6 listener takes no
+ * IPv4 clients. @loop is borrowed. 0, or -errno of socket(2), bind(2) or listen(2).
+ */
+int listener_new(struct loop *loop, const struct forward_spec *spec,
+		 const struct listener_owner *owner, struct listener **ret);
+void listener_free(struct listener *listener); /* NULL is a no-op */
+
+/* There may be room again. */
+void listener_resume(struct listener *listener);
+
+#endif

@@ -1,0 +1,275 @@
+/* One client:
+ *
+ *   accepted --> ASKING the broker for a socket --> DIALING with it --> joined: net/splice.h has both
+ *                  | none to be had                   | refused
+ *                  +---> the client is reset <--------+
+ *
+ * A client is reset at the moment at which a direct one would have been refused. A service that comes
+ * later finds its port as it was.
+ */
+#include "net/loopback.h"
+
+#include <glib.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "net/dial.h"
+#include "net/guestsock.h"
+#include "net/listener.h"
+#include "net/stats.h"
+
+/* Of one forward, not joined yet: a service whose backlog is full lets us wait for minutes, and is not
+ * to take the place of others.
+ */
+#define WAITING_MAX 256
+/* Joined or waiting, of all forwards: two descriptors each, of the 20,000 or fewer of a process. */
+#define CLIENTS_MAX 4096
+
+struct loopback {
+	struct loop *loop; /* borrowed */
+	struct guestsock *guestsock;
+	struct splice *splice;
+	GQueue clients; /* struct client: those that are not joined yet */
+	struct loopback_stats stats;
+	struct log_limit failures;
+};
+
+struct loopback_forward {
+	struct loopback *loopback;
+	struct listener *listener; /* NULL: closed, but there are clients yet */
+	struct dial_target target;
+	unsigned waiting; /* clients */
+};
+
+enum client_state {
+	CLIENT_ASKING,	/* ask is set */
+	CLIENT_DIALING, /* dial is set */
+};
+
+struct client {
+	struct loopback_forward *forward;
+	int fd; /* owned */
+	enum client_state state;
+	union {
+		struct guestsock_ask *ask;
+		struct dial *dial;
+	};
+	GList link; /* loopback::clients */
+};
+
+static void forward_free_if_unused(struct loopback_forward *forward)
+{
+	if (!forward->listener && forward->waiting == 0)
+		g_free(forward);
+}
+
+/* Its ask or dial has ended, and its descriptor is somebody else's. */
+static void client_free(struct client *client)
+{
+	struct loopback_forward *forward = client->forward;
+
+	g_queue_unlink(&forward->loopback->clients, &client->link);
+	g_free(client);
+	forward->waiting--;
+	if (forward->listener)
+		listener_resume(forward->listener);
+	forward_free_if_unused(forward);
+}
+
+/* Say that it cannot be reached, as its kernel would have. */
+static void client_refuse(struct client *client, uint64_t *counter)
+{
+	(*counter)++;
+	splice_reset(&client->fd);
+	client_free(client);
+}
+
+static void dialed(int fd, int error, void *data)
+{
+	struct client *client = data;
+	struct loopback *loopback = client->forward->loopback;
+
+	if (fd < 0) {
+		client_refuse(client, error == -EMFILE || error == -ENFILE ?
+					      &loopback->stats.failed :
+					      &loopback->stats.refused);
+		return;
+	}
+	if (splice_join(loopback->splice, fd_steal(&client->fd), fd) < 0)
+		loopback->stats.failed++;
+	client_free(client);
+}
+
+/* What the broker had to say, or why it could not be asked. */
+static void asked(int fd, int error, void *data)
+{
+	struct client *client = data;
+	struct loopback_forward *forward = client->forward;
+	struct loopback *loopback = forward->loopback;
+
+	if (fd >= 0) {
+		client->state = CLIENT_DIALING;
+		client->dial = dial_start_on(loopback->loop, fd, &forward->target, dialed, client);
+		return;
+	}
+	if (error == -EPIPE) {
+		client_refuse(client, &loopback->stats.no_broker);
+		return;
+	}
+	log_limited(&loopback->failures, loop_now_ms(loopback->loop),
+		    "loopback: cannot get a socket in the guest: %s", g_strerror(-error));
+	client_refuse(client, &loopback->stats.failed);
+}
+
+static size_t room(void *data)
+{
+	const struct loopback_forward *forward = data;
+	const struct loopback *loopback = forward->loopback;
+	const size_t clients = splice_stats(loopback->splice).streams + loopback->clients.length;
+	const size_t waiting = WAITING_MAX - forward->waiting;
+	const size_t asks = guestsock_room(loopback->guestsock);
+
+	if (clients >= CLIENTS_MAX)
+		return 0;
+	return MIN(CLIENTS_MAX - clients, MIN(waiting, asks));
+}
+
+static void accepted(int fd, void *data)
+{
+	struct loopback_forward *forward = data;
+	struct loopback *loopback = forward->loopback;
+	struct client *client = g_new0(struct client, 1);
+	const int family = forward->target.ip.family == IP_V6 ? AF_INET6 : AF_INET;
+	int r;
+
+	loopback->stats.accepted++;
+	*client = (struct client){ .forward = forward, .fd = fd, .state = CLIENT_ASKING };
+	client->link.data = client;
+	g_queue_push_tail_link(&loopback->clients, &client->link);
+	forward->waiting++;
+	r = guestsock_ask(loopback->guestsock, family, SOCK_STREAM, asked, client, &client->ask);
+	if (r < 0)
+		asked(-EBADF, r, client);
+}
+
+bool loopback_is_meant(const struct forward_spec *spec)
+{
+	static const struct ip v6 = { .family = IP_V6, .v6 = { { [15] = 1 } } };
+	const struct ip *guest = &spec->guest_addr;
+
+	return (guest->family == IP_V4 && guest->v4.b[0] == 127) || ip_equal(guest, &v6);
+}
+
+int loopback_forward_listen(struct loop *loop, struct loopback *loopback,
+			    const struct settings *settings, const struct forward_spec *spec,
+			    struct loopback_forward **ret)
+{
+	struct loopback_forward *forward = g_new0(struct loopback_forward, 1);
+	const struct listener_owner owner = { .room = room, .accepted = accepted, .data = forward };
+	int r = -EOPNOTSUPP;
+
+	(void)settings;
+	*forward = (struct loopback_forward){
+		.loopback = loopback,
+		.target = { .ip = spec->guest_addr, .port = spec->guest_port },
+	};
+	if (spec->proto == TRANSPORT_TCP)
+		r = listener_new(loop, spec, &owner, &forward->listener);
+	if (r < 0) {
+		g_free(forward);
+		return r;
+	}
+	*ret = forward;
+	return 0;
+}
+
+void loopback_forward_close(struct loopback_forward *forward)
+{
+	if (!forward)
+		return;
+	listener_free(forward->listener);
+	forward->listener = NULL;
+	forward_free_if_unused(forward);
+}
+
+int loopback_new(struct loop *loop, int broker, struct loopback **ret)
+{
+	struct loopback *loopback = g_new0(struct loopback, 1);
+	int r = guestsock_new(loop, broker, &loopback->guestsock);
+
+	if (r < 0) {
+		g_free(loopback);
+		return r;
+	}
+	loopback->loop = loop;
+	loopback->splice = splice_new(loop);
+	*ret = loopback;
+	return 0;
+}
+
+static void give_up(struct client *client)
+{
+	switch (client->state) {
+	case CLIENT_ASKING:
+		guestsock_cancel(client->ask);
+		break;
+	case CLIENT_DIALING:
+		dial_cancel(client->dial);
+		break;
+	}
+	client_refuse(client, &client->forward->loopback->stats.failed);
+}
+
+void loopback_free(struct loopback *loopback)
+{
+	if (!loopback)
+		return;
+	while (loopback->clients.length > 0)
+		give_up(g_queue_peek_head(&loopback->clients));
+	splice_free(loopback->splice);
+	guestsock_free(loopback->guestsock);
+	g_free(loopback);
+}
+
+struct loopback_stats loopback_stats(const struct loopback *loopback)
+{
+	struct loopback_stats stats = loopback->stats;
+
+	stats.dialing = loopback->clients.length;
+	stats.splice = splice_stats(loopback->splice);
+	return stats;
+}
+
+static const struct stats_row rows[] = {
+	{ "accepted", "Clients of ports that lead to the guest's loopback",
+	  STATS_NUMBER(struct loopback_stats, accepted) },
+	{ "dialing", "Those that wait for the service now",
+	  STATS_NUMBER(struct loopback_stats, dialing) },
+	{ "refused", "Those that were reset because the guest refused them or did not answer",
+	  STATS_NUMBER(struct loopback_stats, refused) },
+	{ "failed", "Those that were reset because there was no socket for them",
+	  STATS_NUMBER(struct loopback_stats, failed), .counts_drops = true },
+	{ "no_broker", "Those that were reset because the broker had gone",
+	  STATS_NUMBER(struct loopback_stats, no_broker), .counts_drops = true },
+	{ "streams", "Clients that are connected to their service",
+	  STATS_NUMBER(struct loopback_stats, splice.streams) },
+	{ "bytes_to_guest", "Bytes that services have got",
+	  STATS_NUMBER(struct loopback_stats, splice.bytes_to[0]) },
+	{ "bytes_from_guest", "Bytes that their clients have got",
+	  STATS_NUMBER(struct loopback_stats, splice.bytes_to[1]) },
+	{ "ended", "Connections that both sides have closed",
+	  STATS_NUMBER(struct loopback_stats, splice.ended) },
+	{ "reset", "Connections that a reset or an error has ended",
+	  STATS_NUMBER(struct loopback_stats, splice.reset) },
+	{ "no_pipe", "Pieces of data that were copied because no pipe was to be had",
+	  STATS_NUMBER(struct loopback_stats, splice.no_pipe) },
+	{ 0 },
+};
+
+const struct stats_table loopback_stats_table = {
+	.module = "loopback",
+	.dropped = "clients of the guest's loopback",
+	.rows = rows,
+};

@@ -1,0 +1,381 @@
+/* A stream is two sockets, and looks to each peer as if the other were at the end of its own
+ * connection. What has to cross, and how:
+ *
+ *   bytes        socket -> pipe -> socket, both by splice(2): pages change hands, nothing is copied.
+ *                A pipe is filled only when it is empty, so that EAGAIN always is the socket's word.
+ *   end of file  a peer that has shut its half down may still be sent to. Its end is passed on by
+ *                shutdown(2), behind its last byte; the other direction goes on. When both have
+ *                been passed on nothing is left to do, and the kernel delivers what is in the
+ *                sockets after they are closed.
+ *   reset        or any other error, says that a peer is no more: what has come from it and can be
+ *                given away at once still is, as the kernel lets a program read what came before a
+ *                reset; then the other socket is closed with SO_LINGER of zero, which is a reset
+ *                (RFC 9293 section 3.10.5). A peer learns of it even while it is being
+ *                sent nothing, because errors are events of every socket.
+ *   urgent data  stops splice(2) for good at the urgent byte (tcp_read_sock() of Linux 6.18), so from
+ *                then on that direction is copied, with the byte in line (SO_OOBINLINE).
+ *
+ * Watching is edge-triggered. Were it level-triggered, a side that has ended but whose last bytes
+ * wait for room on the other would wake us for ever (EPOLLHUP cannot be masked), and each change of
+ * direction would be an epoll_ctl(2). So what a socket can do is remembered: "readable" and "writable"
+ * hold until the kernel says EAGAIN, after which it tells of the change.
+ *
+ * Work is done at the end of a turn, some for each stream that has any; who has more keeps its place in
+ * the queue for the next turn, which then does not wait.
+ *
+ * Without a pipe (no descriptor is free, or PIPES_MAX are full of bytes that nobody takes) a piece is
+ * looked at, sent, and only then taken: slower, but nothing has to be kept and nobody waits for a pipe.
+ */
+#include "net/splice.h"
+
+#include <fcntl.h>
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/loop.h"
+
+#define TURN_BYTES (1 << 20)  /* of one stream in one turn, each way */
+#define PIECE_BYTES (1 << 18) /* in one call */
+#define PIPES_MAX 128	      /* at once: at most 32 MiB wait in them */
+#define PIPES_KEPT 16	      /* while nobody needs them */
+#define COPY_BYTES (1 << 16)
+
+struct pipe {
+	int read_fd, write_fd; /* owned */
+	GList link;	       /* splice::kept */
+};
+
+/* One of the sockets, and the way of what comes from it to the other. */
+struct half {
+	int fd; /* owned */
+	struct loop_source *source;
+	struct stream *stream;
+	struct pipe *pipe; /* lent; NULL while empty */
+	size_t in_pipe;
+	bool readable, writable; /* until EAGAIN */
+	bool urgent;		 /* copied, never spliced */
+	bool ended;		 /* its peer sends no more */
+	bool passed_on;		 /* and the other's peer knows */
+};
+
+struct stream {
+	struct splice *splice;
+	struct half halves[2];
+	bool failed; /* a side is no more */
+	bool busy;   /* in splice::busy; else in splice::idle */
+	GList link;
+};
+
+struct splice {
+	struct loop *loop; /* borrowed */
+	GQueue busy, idle; /* struct stream */
+	GQueue kept;	   /* struct pipe, empty */
+	unsigned pipes;
+	struct splice_stats stats;
+	uint8_t copy[COPY_BYTES];
+};
+
+static void pipe_close(struct splice *splice, struct pipe *pipe)
+{
+	fd_close(&pipe->read_fd);
+	fd_close(&pipe->write_fd);
+	g_free(pipe);
+	splice->pipes--;
+}
+
+/* #syscalls:engine pipe2 fcntl fcntl64
+ * A pipe holds 16 pages of any size: the segments of a fast sender are larger than a page, those of
+ * a slow one are not. Past the limit of its user (pipe-user-pages-soft, pipe(7)) it stays as it is.
+ */
+static struct pipe *pipe_open(struct splice *splice)
+{
+	struct pipe *pipe;
+	int ends[2];
+
+	if (splice->pipes >= PIPES_MAX || pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0)
+		return NULL;
+	(void)fcntl(ends[0], F_SETPIPE_SZ, PIECE_BYTES);
+	pipe = g_new0(struct pipe, 1);
+	*pipe = (struct pipe){ .read_fd = ends[0], .write_fd = ends[1] };
+	pipe->link.data = pipe;
+	splice->pipes++;
+	return pipe;
+}
+
+static bool lend_pipe(struct splice *splice, struct half *half)
+{
+	GList *link;
+
+	if (half->pipe)
+		return true;
+	link = g_queue_pop_head_link(&splice->kept);
+	half->pipe = link ? link->data : pipe_open(splice);
+	return half->pipe != NULL;
+}
+
+static void take_back_pipe(struct splice *splice, struct half *half)
+{
+	struct pipe *pipe = half->pipe;
+
+	half->pipe = NULL;
+	if (!pipe)
+		return;
+	if (half->in_pipe > 0 || splice->kept.length >= PIPES_KEPT)
+		pipe_close(splice, pipe);
+	else
+		g_queue_push_head_link(&splice->kept, &pipe->link);
+}
+
+/* What a read from, or a write to, a socket has returned: its bytes, 0 for none, or -errno. */
+static ssize_t outcome(ssize_t bytes, bool *able)
+{
+	if (bytes >= 0)
+		return bytes;
+	if (errno == EINTR)
+		return 0;
+	*able = false;
+	return errno == EAGAIN ? 0 : -errno;
+}
+
+/* #syscalls:engine splice
+ * How many bytes @to has taken, or -errno.
+ */
+static ssize_t move_by_pipe(struct half *from, struct half *to)
+{
+	ssize_t bytes;
+
+	if (from->in_pipe == 0) {
+		bytes = splice(from->fd, NULL, from->pipe->write_fd, NULL, PIECE_BYTES,
+			       SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+		from->ended = bytes == 0;
+		bytes = outcome(bytes, &from->readable);
+		if (bytes <= 0)
+			return bytes;
+		from->in_pipe = (size_t)bytes;
+	}
+	bytes = splice(from->pipe->read_fd, NULL, to->fd, NULL, from->in_pipe,
+		       SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	bytes = outcome(bytes, &to->writable);
+	if (bytes > 0)
+		from->in_pipe -= (size_t)bytes;
+	return bytes;
+}
+
+/* #syscalls:engine recvfrom recv sendto send socketcall */
+static ssize_t move_by_copy(struct splice *splice, struct half *from, struct half *to)
+{
+	ssize_t bytes = recv(from->fd, splice->copy, COPY_BYTES, MSG_PEEK);
+
+	from->ended = bytes == 0;
+	bytes = outcome(bytes, &from->readable);
+	if (bytes <= 0)
+		return bytes;
+	bytes = send(to->fd, splice->copy, (size_t)bytes, MSG_NOSIGNAL);
+	bytes = outcome(bytes, &to->writable);
+	if (bytes > 0) /* they are there, so all of them come */
+		(void)recv(from->fd, splice->copy, (size_t)bytes, 0);
+	return bytes;
+}
+
+static ssize_t move(struct splice *splice, struct half *from, struct half *to)
+{
+	if (from->in_pipe > 0 || (!from->urgent && lend_pipe(splice, from)))
+		return move_by_pipe(from, to);
+	if (!from->urgent)
+		splice->stats.no_pipe++;
+	return move_by_copy(splice, from, to);
+}
+
+/* #syscalls:engine shutdown socketcall */
+static void pass_end_on(struct half *from, struct half *to)
+{
+	if (!from->ended || from->in_pipe > 0 || from->passed_on)
+		return;
+	from->passed_on = true;
+	(void)shutdown(to->fd, SHUT_WR); /* fails where the peer is gone: an event of its own */
+}
+
+static bool can_move(const struct half *from, const struct half *to)
+{
+	return to->writable && (from->in_pipe > 0 || (from->readable && !from->ended));
+}
+
+/* Carry what can be carried, within a turn's limit. True: there is more. */
+static bool carry(struct splice *splice, struct stream *stream, unsigned which)
+{
+	struct half *from = &stream->halves[which], *to = &stream->halves[1 - which];
+	size_t moved = 0;
+
+	while (moved < TURN_BYTES && can_move(from, to)) {
+		ssize_t bytes = move(splice, from, to);
+
+		if (bytes < 0)
+			stream->failed = true;
+		else
+			moved += (size_t)bytes;
+	}
+	splice->stats.bytes_to[which] += moved;
+	if (from->in_pipe == 0)
+		take_back_pipe(splice, from);
+	pass_end_on(from, to);
+	return can_move(from, to);
+}
+
+/* #syscalls:engine setsockopt socketcall close */
+void splice_reset(int *fd)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+
+	(void)setsockopt(*fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	fd_close(fd);
+}
+
+/* Take it out of its queue, and close its sockets or reset them. */
+static void stream_free(struct stream *stream, bool reset)
+{
+	struct splice *splice = stream->splice;
+
+	g_queue_unlink(stream->busy ? &splice->busy : &splice->idle, &stream->link);
+	for (unsigned i = 0; i < 2; i++) {
+		struct half *half = &stream->halves[i];
+
+		loop_remove(half->source);
+		if (reset)
+			splice_reset(&half->fd);
+		else
+			fd_close(&half->fd);
+		take_back_pipe(splice, half);
+	}
+	splice->stats.streams--;
+	g_free(stream);
+}
+
+static void set_busy(struct stream *stream, bool busy)
+{
+	struct splice *splice = stream->splice;
+
+	if (stream->busy == busy)
+		return;
+	g_queue_unlink(busy ? &splice->idle : &splice->busy, &stream->link);
+	g_queue_push_tail_link(busy ? &splice->busy : &splice->idle, &stream->link);
+	stream->busy = busy;
+}
+
+static void serve(struct stream *stream)
+{
+	struct splice *splice = stream->splice;
+	const struct half *halves = stream->halves;
+	bool more = carry(splice, stream, 0);
+
+	more = carry(splice, stream, 1) || more;
+	if (more)
+		return;
+	if (stream->failed) {
+		splice->stats.reset++;
+		stream_free(stream, true);
+	} else if (halves[0].passed_on && halves[1].passed_on) {
+		splice->stats.ended++;
+		stream_free(stream, false);
+	} else {
+		set_busy(stream, false);
+	}
+}
+
+static void end_of_turn(void *data)
+{
+	struct splice *splice = data;
+	GList *next;
+
+	for (GList *link = splice->busy.head; link; link = next) {
+		next = link->next;
+		serve(link->data);
+	}
+	if (splice->busy.length > 0)
+		loop_again(splice->loop);
+}
+
+static void socket_event(uint32_t events, void *data)
+{
+	struct half *half = data;
+
+	if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP))
+		half->readable = true;
+	if (events & EPOLLOUT)
+		half->writable = true;
+	if (events & EPOLLPRI)
+		half->urgent = true;
+	if (events & EPOLLERR) {
+		half->stream->failed = true;
+		half->readable = true; /* what came before */
+	}
+	set_busy(half->stream, true);
+}
+
+/* #syscalls:engine setsockopt socketcall */
+static int half_start(struct half *half, struct stream *stream, int fd)
+{
+	const int on = 1;
+
+	*half = (struct half){
+		.fd = fd,
+		.stream = stream,
+		.readable = true,
+		.writable = true,
+	};
+	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+	return loop_add(stream->splice->loop, fd,
+			EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, socket_event, half,
+			&half->source);
+}
+
+int splice_join(struct splice *splice, int first, int second)
+{
+	struct stream *stream = g_new0(struct stream, 1);
+	int r;
+
+	stream->splice = splice;
+	stream->link.data = stream;
+	g_queue_push_tail_link(&splice->idle, &stream->link);
+	splice->stats.streams++;
+	r = half_start(&stream->halves[0], stream, first);
+	stream->halves[1].fd = second;
+	if (r == 0)
+		r = half_start(&stream->halves[1], stream, second);
+	if (r < 0) {
+		stream_free(stream, true);
+		return r;
+	}
+	set_busy(stream, true);
+	return 0;
+}
+
+struct splice *splice_new(struct loop *loop)
+{
+	struct splice *splice = g_new0(struct splice, 1);
+
+	splice->loop = loop;
+	loop_add_turn_end(loop, end_of_turn, splice);
+	return splice;
+}
+
+void splice_free(struct splice *splice)
+{
+	GList *link;
+
+	if (!splice)
+		return;
+	loop_remove_turn_end(splice->loop, end_of_turn, splice);
+	while ((link = splice->busy.head) || (link = splice->idle.head))
+		stream_free(link->data, true);
+	while ((link = g_queue_pop_head_link(&splice->kept)))
+		pipe_close(splice, link->data);
+	g_free(splice);
+}
+
+struct splice_stats splice_stats(const struct splice *splice)
+{
+	return splice->stats;
+}
