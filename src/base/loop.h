@@ -33,7 +33,8 @@ void loop_stop(struct loop *loop, int status);
 int64_t loop_now_ms(const struct loop *loop);
 
 /* Watch @fd (borrowed: remove the source before closing it) for @events, which are those of
- * epoll(7), level-triggered; EPOLLHUP and EPOLLERR always come. -EPERM for a regular file.
+ * epoll(7), level-triggered unless EPOLLET is among them; EPOLLHUP and EPOLLERR always come. What is
+ * told only once is lost where loop_stop() is called in the same turn. -EPERM for a regular file.
  */
 typedef void loop_source_fn(uint32_t events, void *data);
 
