@@ -78,7 +78,7 @@ const struct opt compat_opts[] = {
 	  .help = "allow so many TCP connections at once (default=100000)",
 	  .error = "tcp-flows must be a number from 1 to 1000000", .exact = true },
 	{ 0, "guest-loopback", NULL, OPT_FLAG, INTO(guest_loopback), .exact = true,
-	  .help = "forwards may lead to the namespace's own loopback" },
+	  .help = "forwards may lead to the own loopback of the namespace" },
 	{ 0, "pcap", "FILE", OPT_TEXT, INTO(pcap), .exact = true,
 	  .help = "write every frame of the TAP to a pcapng file", .values = "@path" },
 	{ 0, "pcap-limit", "MIB", OPT_NUMBER, INTO(pcap_limit), 1, INT_MAX, .exact = true,

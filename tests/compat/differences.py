@@ -38,6 +38,7 @@ Not in slirp4netns, and not to be abbreviated:
 --tcp=STACK              whose TCP carries connections of the namespace ([native|slirp], \
 default=native)
 --tcp-flows=N            allow so many TCP connections at once (default=100000)
+--guest-loopback         forwards may lead to the own loopback of the namespace
 --pcap=FILE              write every frame of the TAP to a pcapng file
 --pcap-limit=MIB         end that file at this size (default=1024)
 """

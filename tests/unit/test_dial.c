@@ -128,6 +128,27 @@ static void test_success(void)
 	assert_connected(fd, listener);
 }
 
+/* With a socket that was made elsewhere, or could not be. */
+static void test_socket_of_another(void)
+{
+	struct dial_target target;
+	autofd int listener = listen_on("127.0.0.1", &target);
+	struct attempt attempt = { .loop = loop_new(), .fd = -EBADF };
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	attempt.dial = dial_start_on(attempt.loop, fd, &target, on_done, &attempt);
+	g_assert_cmpint(loop_run(attempt.loop), ==, 0);
+	g_assert_cmpint(attempt.fd, ==, fd);
+	assert_connected(fd, listener);
+	fd_close(&attempt.fd);
+	attempt.calls = 0;
+	attempt.dial = dial_start_on(attempt.loop, -EACCES, &target, on_done, &attempt);
+	g_assert_cmpuint(attempt.calls, ==, 0);
+	g_assert_cmpint(loop_run(attempt.loop), ==, 0);
+	g_assert_cmpint(attempt.error, ==, -EACCES);
+	loop_free(attempt.loop);
+}
+
 static void test_success_v6(void)
 {
 	struct dial_target target;
@@ -379,6 +400,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/dial/success", test_success);
+	g_test_add_func("/dial/socket-of-another", test_socket_of_another);
 	g_test_add_func("/dial/success-v6", test_success_v6);
 	g_test_add_func("/dial/from", test_from);
 	g_test_add_func("/dial/handed-over", test_handed_over);

@@ -39,6 +39,13 @@ static int netlink_socket(void)
 	return check(socket(AF_NETLINK, SOCK_RAW, 0));
 }
 
+static int connect_inet(void)
+{
+	const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+
+	return check(connect(STDIN_FILENO, &nowhere, sizeof(nowhere)));
+}
+
 static int open_to_read(void)
 {
 	return check(open("/etc/passwd", O_RDONLY));
@@ -180,10 +187,27 @@ static void test_keeper(void)
 	g_assert_cmpint(outcome_of(execute, SECCOMP_KEEPER), ==, -SIGSYS);
 }
 
+/* Nothing but sockets of its namespace: not even a path can be named. */
+static void test_broker(void)
+{
+	g_assert_cmpint(outcome_of(inet_socket, SECCOMP_BROKER), ==, 0);
+	g_assert_cmpint(outcome_of(unix_socket, SECCOMP_BROKER), ==, ENOSYS);
+	g_assert_cmpint(outcome_of(netlink_socket, SECCOMP_BROKER), ==, ENOSYS);
+	g_assert_cmpint(outcome_of(connect_inet, SECCOMP_BROKER), ==, ENOSYS);
+	g_assert_cmpint(outcome_of(fork_child, SECCOMP_BROKER), ==, ENOSYS);
+	g_assert_cmpint(outcome_of(make_nonblocking, SECCOMP_BROKER), ==, ENOSYS);
+	g_assert_cmpint(outcome_of(execute, SECCOMP_BROKER), ==, -SIGSYS);
+	g_assert_cmpint(outcome_of(enter_namespace, SECCOMP_BROKER), ==, -SIGSYS);
+#ifndef __SANITIZE_ADDRESS__ /* needs these itself */
+	g_assert_cmpint(outcome_of(open_to_read, SECCOMP_BROKER), ==, ENOSYS);
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/seccomp/engine", test_engine);
 	g_test_add_func("/seccomp/keeper", test_keeper);
+	g_test_add_func("/seccomp/broker", test_broker);
 	return g_test_run();
 }
