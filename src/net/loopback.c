@@ -91,10 +91,9 @@ static void dialed(int fd, int error, void *data)
 	struct client *client = data;
 	struct loopback *loopback = client->forward->loopback;
 
+	(void)error; /* whichever it is, a client can only be told by a reset */
 	if (fd < 0) {
-		client_refuse(client, error == -EMFILE || error == -ENFILE ?
-					      &loopback->stats.failed :
-					      &loopback->stats.refused);
+		client_refuse(client, &loopback->stats.refused);
 		return;
 	}
 	if (splice_join(loopback->splice, fd_steal(&client->fd), fd) < 0)

@@ -20,8 +20,9 @@
  * direction would be an epoll_ctl(2). So what a socket can do is remembered: "readable" and "writable"
  * hold until the kernel says EAGAIN, after which it tells of the change.
  *
- * Work is done at the end of a turn, some for each stream that has any; who has more keeps its place in
- * the queue for the next turn, which then does not wait.
+ * Work is done at the end of a turn: a share for each stream that has any, in the order of a queue. Who
+ * has more goes to its end, and a turn that has carried enough leaves the rest of the queue to the next
+ * one, which then does not wait.
  *
  * Without a pipe (no descriptor is free, or PIPES_MAX are full of bytes that nobody takes) a piece is
  * looked at, sent, and only then taken: slower, but nothing has to be kept and nobody waits for a pipe.
@@ -37,7 +38,8 @@
 #include "base/fd.h"
 #include "base/loop.h"
 
-#define TURN_BYTES (1 << 20)  /* of one stream in one turn, each way */
+#define TURN_BYTES (1 << 22)  /* of all streams in one turn */
+#define SHARE_BYTES (1 << 20) /* of one in one turn, each way */
 #define PIECE_BYTES (1 << 18) /* in one call */
 #define PIPES_MAX 128	      /* at once: at most 32 MiB wait in them */
 #define PIPES_KEPT 16	      /* while nobody needs them */
@@ -74,6 +76,7 @@ struct splice {
 	GQueue busy, idle; /* struct stream */
 	GQueue kept;	   /* struct pipe, empty */
 	unsigned pipes;
+	size_t carried; /* in this turn */
 	struct splice_stats stats;
 	uint8_t copy[COPY_BYTES];
 };
@@ -158,6 +161,10 @@ static ssize_t move_by_pipe(struct half *from, struct half *to)
 	}
 	bytes = splice(from->pipe->read_fd, NULL, to->fd, NULL, from->in_pipe,
 		       SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (bytes == 0) { /* it takes some or says why not; if ever it does neither, not again */
+		to->writable = false;
+		return -EIO;
+	}
 	bytes = outcome(bytes, &to->writable);
 	if (bytes > 0)
 		from->in_pipe -= (size_t)bytes;
@@ -203,13 +210,13 @@ static bool can_move(const struct half *from, const struct half *to)
 	return to->writable && (from->in_pipe > 0 || (from->readable && !from->ended));
 }
 
-/* Carry what can be carried, within a turn's limit. True: there is more. */
+/* Carry what can be carried, within its share of a turn. True: there is more. */
 static bool carry(struct splice *splice, struct stream *stream, unsigned which)
 {
 	struct half *from = &stream->halves[which], *to = &stream->halves[1 - which];
 	size_t moved = 0;
 
-	while (moved < TURN_BYTES && can_move(from, to)) {
+	while (moved < SHARE_BYTES && can_move(from, to)) {
 		ssize_t bytes = move(splice, from, to);
 
 		if (bytes < 0)
@@ -217,6 +224,7 @@ static bool carry(struct splice *splice, struct stream *stream, unsigned which)
 		else
 			moved += (size_t)bytes;
 	}
+	splice->carried += moved;
 	splice->stats.bytes_to[which] += moved;
 	if (from->in_pipe == 0)
 		take_back_pipe(splice, from);
@@ -253,13 +261,12 @@ static void stream_free(struct stream *stream, bool reset)
 	g_free(stream);
 }
 
-static void set_busy(struct stream *stream, bool busy)
+/* Put it at the end of a queue. */
+static void queue(struct stream *stream, bool busy)
 {
 	struct splice *splice = stream->splice;
 
-	if (stream->busy == busy)
-		return;
-	g_queue_unlink(busy ? &splice->idle : &splice->busy, &stream->link);
+	g_queue_unlink(stream->busy ? &splice->busy : &splice->idle, &stream->link);
 	g_queue_push_tail_link(busy ? &splice->busy : &splice->idle, &stream->link);
 	stream->busy = busy;
 }
@@ -271,28 +278,24 @@ static void serve(struct stream *stream)
 	bool more = carry(splice, stream, 0);
 
 	more = carry(splice, stream, 1) || more;
-	if (more)
-		return;
-	if (stream->failed) {
+	if (!more && stream->failed) {
 		splice->stats.reset++;
 		stream_free(stream, true);
 	} else if (halves[0].passed_on && halves[1].passed_on) {
 		splice->stats.ended++;
 		stream_free(stream, false);
 	} else {
-		set_busy(stream, false);
+		queue(stream, more);
 	}
 }
 
 static void end_of_turn(void *data)
 {
 	struct splice *splice = data;
-	GList *next;
 
-	for (GList *link = splice->busy.head; link; link = next) {
-		next = link->next;
-		serve(link->data);
-	}
+	splice->carried = 0;
+	for (guint left = splice->busy.length; left > 0 && splice->carried < TURN_BYTES; left--)
+		serve(g_queue_peek_head(&splice->busy));
 	if (splice->busy.length > 0)
 		loop_again(splice->loop);
 }
@@ -311,7 +314,8 @@ static void socket_event(uint32_t events, void *data)
 		half->stream->failed = true;
 		half->readable = true; /* what came before */
 	}
-	set_busy(half->stream, true);
+	if (!half->stream->busy)
+		queue(half->stream, true);
 }
 
 /* #syscalls:engine setsockopt socketcall */
@@ -348,7 +352,7 @@ int splice_join(struct splice *splice, int first, int second)
 		stream_free(stream, true);
 		return r;
 	}
-	set_busy(stream, true);
+	queue(stream, true);
 	return 0;
 }
 

@@ -2,7 +2,6 @@
 import os
 import pathlib
 import signal
-import time
 
 import pytest
 
@@ -49,8 +48,8 @@ def start(world, sock, *options, addresses=("127.0.0.1",), **kw):
     return gate
 
 
-def served(world, sock, family, *options):
-    gate = start(world, sock, *options, addresses=(family[2],))
+def served(world, sock, family, *options, **kw):
+    gate = start(world, sock, *options, addresses=(family[2],), **kw)
     probes.serve(world, world.guest, peers.tcp_server, family[2])
     return gate
 
@@ -188,11 +187,9 @@ def test_broker_has_nothing(world, sock, confinement):
     gate = start(world, sock, *confinement)
     pid = broker_of(gate)
     facts = status(pid)
-    for which in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+    for which in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert int(facts[which], 16) == 0, which
     assert (facts["NoNewPrivs"], facts["Seccomp"]) == ("1", "2")
-    if not world.rootless:      # joining a user namespace does not leave the right to this
-        assert int(facts["CapBnd"], 16) == 0
     proc = pathlib.Path(f"/proc/{pid}")
     links = {fd.name: os.readlink(fd) for fd in (proc / "fd").iterdir()}
     assert {links.pop(name) for name in "012"} == {"/dev/null"}
@@ -280,6 +277,26 @@ def test_namespace_by_path(world, sock):
     assert peer(world, world.inet, peers.ask, w.HOST4, HOST_PORT, "peer") == "127.0.0.1"
 
 
+def test_root_in_a_users_namespaces(rootless_world, confinement):
+    """The caller's ids mean nothing in the user namespace that the broker joins."""
+    world = rootless_world
+    gate = served(world, world.tmp / "api.sock", FAMILIES["ip4"], *confinement, user=[])
+    assert peer(world, world.inet, peers.ask, w.HOST4, HOST_PORT, "peer") == "127.0.0.1"
+    assert int(status(broker_of(gate))["CapEff"], 16) == 0
+
+
+def test_root_of_a_user_namespace(rootless_world, confinement):
+    """As rootless podman does: caller and guest share a user namespace."""
+    world = rootless_world
+    podman = world.new_user_namespace()
+    world.guest = world.new_guest_inside(podman)
+    inside = [*world.as_user(), "nsenter", f"--target={podman.pid}", "--user", "--mount",
+              "--preserve-credentials", "--"]
+    gate = served(world, world.tmp / "api.sock", FAMILIES["ip4"], *confinement, user=inside)
+    assert peer(world, world.inet, peers.ask, w.HOST4, HOST_PORT, "peer") == "127.0.0.1"
+    assert int(status(broker_of(gate))["CapEff"], 16) == 0
+
+
 # --- want of descriptors ---
 
 
@@ -292,6 +309,5 @@ def test_out_of_descriptors(world, sock):
     w.wait_until(lambda: len(os.listdir(f"/proc/{gate.pid}/fd")) > 60, "every descriptor in use")
     probes.assert_idle(gate.pid)
     holding.kill()
-    end = time.monotonic() + w.DEADLINE_S
-    while peer(world, world.inet, peers.ended, w.HOST4, HOST_PORT, "peer") != "data":
-        assert time.monotonic() < end
+    w.wait_until(lambda: peer(world, world.inet, peers.ended, w.HOST4, HOST_PORT, "peer") == "data",
+                 "a connection")
