@@ -71,11 +71,9 @@ struct argument_rule {
 	const char *call;
 	unsigned argument;
 	uint64_t mask; /* the bits that are compared */
-	uint64_t values[6];
+	uint64_t values[5];
 	unsigned count;
 };
-
-#define FCNTL_COMMANDS { F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, F_SETPIPE_SZ }, 6
 
 static const struct argument_rule argument_rules[] = {
 	{ "socket", 0, UINT32_MAX, { AF_INET, AF_INET6 }, 2 },
@@ -84,8 +82,8 @@ static const struct argument_rule argument_rules[] = {
 	 */
 	{ "ioctl", 1, UINT32_MAX, { FIONREAD, TCGETS, SIOCGIFINDEX, TUNSETOFFLOAD }, 4 },
 	/* Not F_SETOWN and F_SETSIG, which send signals to others. */
-	{ "fcntl", 1, UINT32_MAX, FCNTL_COMMANDS },
-	{ "fcntl64", 1, UINT32_MAX, FCNTL_COMMANDS },
+	{ "fcntl", 1, UINT32_MAX, { F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC }, 5 },
+	{ "fcntl64", 1, UINT32_MAX, { F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC }, 5 },
 	{ "openat", 2, O_ACCMODE | O_CREAT | O_TRUNC, { O_RDONLY }, 1 },
 	{ "open", 1, O_ACCMODE | O_CREAT | O_TRUNC, { O_RDONLY }, 1 },
 };
