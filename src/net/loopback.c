@@ -10,6 +10,7 @@
 #include "net/loopback.h"
 
 #include <glib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -24,8 +25,11 @@
  * to take the place of others.
  */
 #define WAITING_MAX 256
-/* Joined or waiting, of all forwards: two descriptors each, of the 20,000 or fewer of a process. */
+/* Joined or waiting, of all forwards. Each has two descriptors, and no more than half of what the process
+ * may have are for them: the rest of the network wants some too.
+ */
 #define CLIENTS_MAX 4096
+#define DESCRIPTORS_A_CLIENT 4
 
 struct loopback {
 	struct loop *loop; /* borrowed */
@@ -130,9 +134,9 @@ static size_t room(void *data)
 	const size_t waiting = WAITING_MAX - forward->waiting;
 	const size_t asks = guestsock_room(loopback->guestsock);
 
-	if (clients >= CLIENTS_MAX)
+	if (clients >= loopback->stats.limit)
 		return 0;
-	return MIN(CLIENTS_MAX - clients, MIN(waiting, asks));
+	return MIN(loopback->stats.limit - clients, MIN(waiting, asks));
 }
 
 static void accepted(int fd, void *data)
@@ -195,14 +199,20 @@ void loopback_forward_close(struct loopback_forward *forward)
 
 int loopback_new(struct loop *loop, int broker, struct loopback **ret)
 {
-	struct loopback *loopback = g_new0(struct loopback, 1);
-	int r = guestsock_new(loop, broker, &loopback->guestsock);
+	struct loopback *loopback;
+	struct rlimit files;
+	int r;
 
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
+	loopback = g_new0(struct loopback, 1);
+	r = guestsock_new(loop, broker, &loopback->guestsock);
 	if (r < 0) {
 		g_free(loopback);
 		return r;
 	}
 	loopback->loop = loop;
+	loopback->stats.limit = (uint32_t)MIN(files.rlim_cur / DESCRIPTORS_A_CLIENT, CLIENTS_MAX);
 	loopback->splice = splice_new(loop);
 	*ret = loopback;
 	return 0;
@@ -254,6 +264,8 @@ static const struct stats_row rows[] = {
 	  STATS_NUMBER(struct loopback_stats, no_broker), .counts_drops = true },
 	{ "streams", "Clients that are connected to their service",
 	  STATS_NUMBER(struct loopback_stats, splice.streams) },
+	{ "limit", "Clients that there may be at once, the waiting ones among them",
+	  STATS_NUMBER(struct loopback_stats, limit) },
 	{ "bytes_to_guest", "Bytes that services have got",
 	  STATS_NUMBER(struct loopback_stats, splice.bytes_to[0]) },
 	{ "bytes_from_guest", "Bytes that their clients have got",

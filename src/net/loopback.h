@@ -20,11 +20,12 @@ struct settings;
 struct stats_table;
 
 struct loopback_stats {
-	uint64_t accepted; /* clients */
-	uint32_t dialing;  /* that wait for the guest now */
-	uint64_t refused;  /* by the guest */
-	uint64_t failed;   /* for want of a socket or another reason of our own */
-	uint64_t no_broker;
+	uint64_t accepted;  /* clients */
+	uint32_t dialing;   /* that wait for the guest now */
+	uint64_t refused;   /* by the guest */
+	uint64_t failed;    /* for want of a socket or another reason of our own */
+	uint64_t no_broker; /* the broker had gone */
+	uint32_t limit;	    /* of clients at once */
 	struct splice_stats splice;
 };
 

@@ -300,14 +300,16 @@ def test_root_of_a_user_namespace(rootless_world, confinement):
 # --- want of descriptors ---
 
 
-def test_out_of_descriptors(world, sock):
-    """More clients than there are descriptors for: some wait in the backlog, and get their turn."""
+def test_more_clients_than_descriptors(world, sock):
+    """Half of the descriptors are for them; the others wait in the backlog, and get their turn."""
     gate = start(world, sock, user=[*world.as_user(), "prlimit", "--nofile=64:64"])
     probes.serve(world, world.guest, peers.tcp_server, "127.0.0.1")
     holding = begin(world, world.inet, peers.hold, w.HOST4, HOST_PORT, 60, 60,
                     ready_line="holding")
-    w.wait_until(lambda: len(os.listdir(f"/proc/{gate.pid}/fd")) > 60, "every descriptor in use")
+    w.wait_until(lambda: counters(sock)["streams"] == 16, "as many streams as there may be")
+    waiting = begin(world, world.inet, peers.ask, w.HOST4, HOST_PORT, "peer")
     probes.assert_idle(gate.pid)
+    seen = counters(sock)
+    assert (seen["limit"], seen["accepted"], seen["failed"]) == (16, 16, 0)
     holding.kill()
-    w.wait_until(lambda: peer(world, world.inet, peers.ended, w.HOST4, HOST_PORT, "peer") == "data",
-                 "a connection")
+    assert finish(waiting) == "127.0.0.1"
