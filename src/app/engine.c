@@ -120,7 +120,7 @@ static void bess_connected(uint32_t events, void *data)
 	(void)events;
 	(void)loop_set_events(engine->bess_source, 0); /* the next one waits */
 	if (fd >= 0)
-		link_attach(&engine->link, fd, false);
+		link_attach(&engine->link, fd, false, false);
 	if (fd < 0 || watch_link(engine) < 0) {
 		/* Out of descriptors or memory: at once again would be for ever. */
 		link_close(&engine->link);

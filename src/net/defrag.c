@@ -49,7 +49,7 @@ static bool is_sane(const struct fragment *fragment)
 
 	if (fragment->len == 0 || (fragment->more && fragment->len % 8 != 0))
 		return false;
-	if (fragment->header + fragment->offset + fragment->len > FRAME_MAX)
+	if (fragment->header + fragment->offset + fragment->len > FRAME_ETHER_HEADER + 65535)
 		return false;
 	return checksum_fold(checksum_add(0, packet, header)) == 0xffff;
 }
@@ -126,7 +126,7 @@ ssize_t defrag_input(struct defrag *defrag, const uint8_t *bytes, const struct f
 	packet = fragment.offset == 0 ? begin(defrag, &fragment) : find(defrag, bytes);
 	if (!packet || packet->len - packet->header != fragment.offset)
 		return -ENOENT;
-	if (packet->len + fragment.len > FRAME_MAX) /* its header may be longer than this one's */
+	if (packet->len + fragment.len > FRAME_ETHER_HEADER + 65535) /* its header may be longer than this one's */
 		return -EINVAL;
 	memcpy(packet->frame + packet->len, bytes + fragment.header, fragment.len);
 	packet->len += fragment.len;

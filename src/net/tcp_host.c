@@ -25,7 +25,10 @@
 #include "net/dial.h"
 #include "net/settings.h"
 #include "net/tcp_flow.h"
+#include "wire/bytes.h"
 #include "wire/icmperr.h"
+
+#define TCP_HEADER 20 /* without options */
 
 #define PARTS_MAX 16 /* buffers in one call */
 #define DNS_PORT 53
@@ -156,13 +159,22 @@ static bool icmp_reason(int error, enum icmperr_reason *ret)
 static void send_unreachable(struct tcp_flow *flow, enum icmperr_reason reason)
 {
 	struct tcp *tcp = flow->tcp;
-	const struct ip guest = flow_guest(flow), remote = flow_remote(flow);
-	const struct ip router = addrplan_gateway(&tcp->settings->plan, guest.family);
-	uint8_t packet[ICMPERR_MAX];
+	uint8_t quoted[ICMPERR_QUOTED_MIN], packet[ICMPERR_MAX];
+	const struct icmperr error = {
+		.reason = reason,
+		.router = addrplan_gateway(&tcp->settings->plan, flow->key.family),
+		.src = flow_guest(flow),
+		.dst = flow_remote(flow),
+		.proto = IPPROTO_TCP,
+		.transport = quoted,
+		.transport_len = sizeof(quoted),
+		.packet_transport_len = TCP_HEADER,
+	};
 	size_t len;
 
-	len = icmperr_build(reason, &router, &guest, &remote, flow->key.guest_port,
-			    flow->key.remote_port, flow->irs, packet);
+	put16(put16(quoted, flow->key.guest_port), flow->key.remote_port);
+	put32(quoted + 4, flow->irs);
+	len = icmperr_build(&error, packet);
 	tcp->output.packet(packet, len, &flow->our_mac, &flow->guest_mac, tcp->output.data);
 }
 

@@ -13,8 +13,8 @@
 
 #include "wire/inet.h"
 
-#define FRAME_ETHER_HEADER 14 /* bytes */
-#define FRAME_MAX (FRAME_ETHER_HEADER + 65535)
+#define FRAME_ETHER_HEADER 14			    /* bytes */
+#define FRAME_MAX (FRAME_ETHER_HEADER + 40 + 65535) /* IPv6 does not count its header (RFC 8200) */
 
 enum frame_kind { FRAME_ARP, FRAME_IP4, FRAME_IP6 };
 

@@ -47,7 +47,7 @@ static void make_pair(struct link *link, bool vnet_hdr, int *ret_peer)
 
 	g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), ==, 0);
 	*link = LINK_NONE;
-	link_attach(link, pair[0], vnet_hdr);
+	link_attach(link, pair[0], vnet_hdr, false);
 	*ret_peer = pair[1];
 }
 
@@ -234,9 +234,9 @@ static void test_attach_again(void)
 	link_close(&link);
 	close(peer);
 	g_assert_cmpint(link.fd, ==, -EBADF);
-	link_attach(&link, INT_MAX, true);
+	link_attach(&link, INT_MAX, true, true);
 	g_assert_cmpint(link.fd, ==, INT_MAX);
-	g_assert_true(link.vnet_hdr);
+	g_assert_true(link.vnet_hdr && link.uso);
 	g_assert_true(link.capture == capture);
 	g_assert_cmpuint(link.stats.sent, ==, 1);
 	g_assert_cmpuint(link.stats.sent_bytes, ==, 4);
@@ -342,13 +342,13 @@ static void open_link(const char *name, bool offloads, struct link *ret)
 {
 	const char *what;
 	struct tap tap;
-	int r = tap_open(name, offloads, &tap, &what);
+	int r = tap_open(name, offloads ? TAP_USO : TAP_PLAIN, &tap, &what);
 
 	g_test_message("%s: %s", what, g_strerror(-r));
 	g_assert_cmpint(r, ==, 0);
 	g_assert_cmpint(tap.vnet_hdr, ==, offloads);
 	*ret = LINK_NONE;
-	link_attach(ret, tap.fd, tap.vnet_hdr);
+	link_attach(ret, tap.fd, tap.vnet_hdr, tap.uso);
 	configure(tap.name);
 }
 
@@ -401,7 +401,7 @@ static void test_foreign_owner(void)
 	g_assert_cmpint(ioctl(link.fd, TUNSETPERSIST, 1UL), ==, 0);
 	tap_reset_offloads(link.fd);
 	link_close(&link);
-	link_attach(&link, open_raw(IFF_TAP | IFF_NO_PI), false);
+	link_attach(&link, open_raw(IFF_TAP | IFF_NO_PI), false, false);
 	configure("tap0");
 	g_assert_true(udp_is_complete(&link));
 	link_close(&link);
@@ -415,9 +415,9 @@ static void check_adopted(bool offloads, bool complete)
 	struct tap tap;
 
 	g_assert_cmpint(ioctl(fd, TUNSETVNETHDRSZ, &size), ==, 0);
-	g_assert_cmpint(tap_adopt(fd, offloads, &tap), ==, 0);
+	g_assert_cmpint(tap_adopt(fd, offloads ? TAP_USO : TAP_PLAIN, &tap), ==, 0);
 	g_assert_true(tap.vnet_hdr);
-	link_attach(&link, tap.fd, tap.vnet_hdr);
+	link_attach(&link, tap.fd, tap.vnet_hdr, tap.uso);
 	configure("tap0");
 	g_assert_cmpint(udp_is_complete(&link), ==, complete);
 	link_close(&link);
@@ -433,11 +433,11 @@ static void test_adopt(void)
 	check_adopted(true, false);
 	check_adopted(false, true);
 	fd = open_raw(IFF_TAP | IFF_NO_PI);
-	g_assert_cmpint(tap_adopt(fd, true, &tap), ==, 0);
+	g_assert_cmpint(tap_adopt(fd, TAP_USO, &tap), ==, 0);
 	g_assert_false(tap.vnet_hdr);
 	close(fd);
 	fd = open_raw(IFF_TUN | IFF_NO_PI);
-	g_assert_cmpint(tap_adopt(fd, true, &tap), ==, -EINVAL);
+	g_assert_cmpint(tap_adopt(fd, TAP_USO, &tap), ==, -EINVAL);
 	close(fd);
 }
 
@@ -475,11 +475,11 @@ static void test_fall_back(void)
 		const char *what;
 		struct tap tap;
 
-		if (!refuse_offloads() || tap_open("tap0", true, &tap, &what) < 0)
+		if (!refuse_offloads() || tap_open("tap0", TAP_USO, &tap, &what) < 0)
 			_exit(1);
 		if (tap.vnet_hdr || strcmp(tap.name, "tap0") != 0)
 			_exit(2);
-		link_attach(&link, tap.fd, tap.vnet_hdr);
+		link_attach(&link, tap.fd, tap.vnet_hdr, tap.uso);
 		configure(tap.name);
 		_exit(udp_is_complete(&link) ? 0 : 3);
 	}
