@@ -91,6 +91,7 @@ static void link_readable(uint32_t events, void *data)
 	struct engine *engine = data;
 
 	(void)events;
+	engine->gate.now_ms = loop_now_ms(engine->loop);
 	for (int i = 0; i < FRAMES_PER_TURN; i++) {
 		struct link_info info;
 		ssize_t len =

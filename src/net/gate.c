@@ -74,6 +74,8 @@ static const struct stats_row rows[] = {
 	{ "to_slirp", "Frames that went to libslirp", STATS_NUMBER(struct gate, passed) },
 	{ "fragments_held", "Fragments kept for the packet that they are part of",
 	  STATS_NUMBER(struct gate, held) },
+	{ "incomplete", "Packets given up because a fragment was missing, or came twice",
+	  STATS_NUMBER(struct gate, defrag.incomplete), .counts_drops = true },
 	{ "ipv6_ignored", "Frames of IPv6 that went nowhere, because it is not switched on",
 	  STATS_NUMBER(struct gate, ipv6_ignored) },
 	{ "urgent_cleared", "Frames passed on as if they had no urgent data",
@@ -344,6 +346,11 @@ static enum gate_drop deliver(struct gate *gate, uint8_t *bytes, const struct fr
 		gate->udp(bytes, frame->len, frame, info, gate->udp_data);
 		return GATE_OK;
 	}
+	/* libslirp takes no fragments over IPv6 and makes none: it has never seen a packet there that is
+	 * longer than the MTU, and could not send the answer.
+	 */
+	if (was_fragments && frame->kind == FRAME_IP6)
+		return GATE_FRAGMENT;
 	if (!was_fragments)
 		drop = check_size(gate, frame, info);
 	if (drop == GATE_OK && tells_tcp_of_mtu(gate, bytes, frame)) {
@@ -359,9 +366,7 @@ static enum gate_drop deliver(struct gate *gate, uint8_t *bytes, const struct fr
 	return drop;
 }
 
-/* The kernel completes checksums before it makes fragments, and makes none of large segments. IPv6
- * ones are not put together: libslirp has never taken them.
- */
+/* The kernel completes checksums before it makes fragments, and makes none of large segments. */
 static enum gate_drop join_fragments(struct gate *gate, const uint8_t *bytes,
 				     const struct frame *frame, const struct link_info *info)
 {
@@ -376,9 +381,7 @@ static enum gate_drop join_fragments(struct gate *gate, const uint8_t *bytes,
 		return drop;
 	if (info->checksum_partial)
 		return GATE_CHECKSUM;
-	if (frame->kind != FRAME_IP4)
-		return GATE_FRAGMENT;
-	len = defrag_input(&gate->defrag, bytes, frame, &whole);
+	len = defrag_input(&gate->defrag, bytes, frame, gate->now_ms, &whole);
 	if (len < 0)
 		return GATE_FRAGMENT;
 	if (len == 0) {
@@ -390,6 +393,8 @@ static enum gate_drop join_fragments(struct gate *gate, const uint8_t *bytes,
 		gate->faults[fault]++;
 		return GATE_OK;
 	}
+	if (joined.fragment) /* of a fragment: nobody makes such */
+		return GATE_FRAGMENT;
 	return deliver(gate, whole, &joined, &none, true);
 }
 
@@ -410,6 +415,7 @@ void gate_input(struct gate *gate, uint8_t *bytes, size_t len, const struct link
 		gate->ipv6_ignored++;
 		return;
 	}
+	defrag_expire(&gate->defrag, gate->now_ms);
 	drop = check_addresses(gate, bytes, &frame);
 	if (drop == GATE_OK && gate->neighbours)
 		neighbours_input(gate->neighbours, bytes, &frame);

@@ -64,6 +64,7 @@ struct gate {
 	bool dns;		     /* the DNS address is served */
 	bool ipv6;		     /* the guest has IPv6; else its frames are ignored */
 	unsigned mtu;
+	int64_t now_ms; /* monotonic: the caller brings it up to date before it has gate_input() run */
 	gate_pass_fn *pass;
 	void *data;		       /* of pass */
 	gate_tcp_fn *tcp;	       /* NULL: TCP goes where the rest goes */
