@@ -42,6 +42,45 @@ FRAMES = {
     "dhcp6": ip6(17, struct.pack(">HHHH", 546, 547, 12, 0) + b"data"),
     "short": b"\x00\x01\x02", "lying-length": ip4(17, UDP)[:-2], "padded": ip4(17, UDP) + bytes(18),
 }
+DHCP = struct.pack(">HHHH", 68, 67, 12, 0) + b"data"
+DATAGRAMS = {name: FRAMES[name] for name in ("udp4", "udp6", "tftp4", "padded", "dhcp6")} | {
+    "empty4": ip4(17, UDP[:4] + b"\0\x08\0\0"), "long6": ip6(17, struct.pack(">HHHH", 1, 2, 3008, 0) + bytes(3000)),
+    "long4": ip4(17, struct.pack(">HHHH", 1, 2, 1508, 0) + bytes(1500)), "options4": ip4(17, UDP, options=b"\x01" * 8),
+    "hop-by-hop6": ip6(0, b"\x11\x00\x01\x04\x00\x00\x00\x00" + UDP), "port-0": ip4(17, UDP[:2] + b"\0\0" + UDP[4:]),
+    "shorter": ip4(17, UDP + b"surplus"), "longer": ip4(17, UDP[:-1]), "length-7": ip4(17, UDP[:4] + b"\0\x07" + UDP[6:]),
+}
+
+
+def piece4(offset, payload, more=True, ident=1, options=b""):
+    frame = bytearray(ip4(17, payload, fragment=offset // 8 | 0x2000 * more, options=options))
+    frame[18:20] = struct.pack(">H", ident)
+    end = 34 + len(options)
+    total = sum(struct.unpack(f">{(end - 14) // 2}H", frame[14:end]))
+    total = (total & 0xffff) + (total >> 16)
+    frame[24:26] = struct.pack(">H", ~((total & 0xffff) + (total >> 16)) & 0xffff)
+    return bytes(frame)
+
+
+def piece6(offset, payload, more=True, ident=1, front=b"", proto=17):
+    return ip6(0 if front else 44, front + struct.pack(">BBHI", proto, 0, offset | more, ident) + payload)
+
+
+def row(*frames, later=()):
+    return b"".join(struct.pack(">H", len(f) | 0x8000 * (i in later)) + f for i, f in enumerate(frames))
+
+
+HALF, REST, OPTIONS = UDP[:8], UDP[8:], b"\x2c\x00\x01\x04\x00\x00\x00\x00"
+FRAGMENTS = {
+    "in-order4": row(piece4(0, HALF), piece4(8, REST, False)), "in-order6": row(piece6(0, HALF), piece6(8, REST, False)),
+    "three6": row(piece6(0, HALF), piece6(8, bytes(8)), piece6(16, b"x", False)), "atomic6": row(piece6(0, UDP, False)),
+    "overlap4": row(piece4(0, HALF + bytes(8)), piece4(8, REST, False)), "overlap6": row(piece6(0, HALF + bytes(8)), piece6(8, REST, False)),
+    "again4": row(piece4(0, HALF), piece4(0, HALF), piece4(8, REST, False)), "again6": row(piece6(0, HALF), piece6(0, HALF), piece6(8, REST, False)),
+    "late": row(piece4(0, HALF), piece6(0, HALF), piece4(8, REST, False), piece6(8, REST, False), later=(0, 1, 2, 3)),
+    "many": row(*(piece4(0, HALF, ident=i) for i in range(20)), *(piece6(0, HALF, ident=i) for i in range(20)), piece6(8, REST, False, 19)),
+    "options": row(piece4(0, HALF, options=b"\x01" * 4), piece4(8, REST, False), piece6(0, HALF, front=OPTIONS), piece6(8, REST, False)),
+    "nested6": row(piece6(0, struct.pack(">BBHI", 17, 0, 0, 2), proto=44), piece6(8, UDP, False)), "hole": row(piece4(0, HALF), piece4(16, REST, False)),
+    "beyond4": row(piece4(65528, bytes(8)), piece4(65528, bytes(9), False)), "beyond6": row(piece6(65528, bytes(8)), piece6(65528, b"", False)),
+}
 SYN, PUSH, ACK = 0x02, 0x18, 0x10
 LINUX_SYN = b"\x02\x04\x05\xb4\x04\x02\x08\x0a\x00\x00\x00\x01\x00\x00\x00\x00\x01\x03\x03\x07"
 SACK = b"\x00\x00\x00\x10\x00\x00\x00\x20"
@@ -104,7 +143,10 @@ GATE = {name: vnet(frame, False, start=0, offset=0) for name, frame in FRAMES.it
     "partial-tcp4": vnet(FRAMES["tcp4"]), "partial-tcp6": vnet(FRAMES["urgent6"], start=54),
     "partial-udp4": vnet(FRAMES["udp4"], offset=6), "partial-lie": vnet(FRAMES["tcp4"], start=14, offset=2),
     "partial-outside": vnet(FRAMES["tcp4"], start=0xffff, offset=0xffff), "large4": vnet(FRAMES["tcp4"], True, 1, 1460),
-    "too-big4": vnet(TOO_BIG["told4"], False, start=0, offset=0),
+    "too-big4": vnet(TOO_BIG["told4"], False, start=0, offset=0), "large-udp4": vnet(DATAGRAMS["long4"], True, 5, 100, offset=6),
+    "large-udp6": vnet(DATAGRAMS["long6"], True, 5, 1400, start=54, offset=6), "large-udp-0": vnet(DATAGRAMS["long4"], True, 5, 0, offset=6),
+    "large-udp-1": vnet(DATAGRAMS["long4"], True, 5, 1, offset=6), "dhcp4": vnet(ip4(17, DHCP, "10.0.2.2"), False, start=0, offset=0),
+    "atomic6": vnet(piece6(0, UDP, False), False, start=0, offset=0),
 }
 
 
@@ -197,6 +239,8 @@ root = pathlib.Path(sys.argv[1])
 write(root / "frame", FRAMES)
 write(root / "tcpseg", SEGMENTS)
 write(root / "toobig", TOO_BIG)
+write(root / "udpgram", DATAGRAMS)
+write(root / "defrag", FRAGMENTS)
 write(root / "gate", GATE)
 write(root / "tcp", CONNECTIONS)
 write(root / "apireq", REQUESTS)
