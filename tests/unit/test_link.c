@@ -12,6 +12,7 @@
 #include <linux/virtio_net.h>
 #include <net/if_arp.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
@@ -30,6 +31,7 @@
 #include "wire/checksum.h"
 #include "wire/pcapng.h"
 #include "wire/tcpseg.h"
+#include "wire/udpgram.h"
 
 #define GUEST 0x0a000264 /* 10.0.2.100 */
 #define GATEWAY 0x0a000202
@@ -37,6 +39,7 @@
 #define WAIT_MS 5000
 #define MSS 1460
 #define BULK 20000
+#define DATAGRAM 1000
 #define TCP_CHECKSUM 16
 
 static const struct mac gateway_mac = { { 0x52, 0x55, 10, 0, 2, 2 } };
@@ -194,6 +197,14 @@ static void test_send_header(void)
 	read_sent(peer, &header, 8);
 	g_assert_cmpuint(header.gso_type, ==, VIRTIO_NET_HDR_GSO_TCPV6);
 
+	offload.udp = true;
+	offload.csum_offset = 6;
+	g_assert_true(link_send_segment(&link, headers, 4, data, 4, &offload));
+	read_sent(peer, &header, 8);
+	g_assert_cmpuint(header.csum_offset, ==, 6);
+	g_assert_cmpuint(header.gso_size, ==, 3);
+	g_assert_cmpuint(header.gso_type, ==, LINK_GSO_UDP);
+
 	g_assert_true(link_send_segment(&link, headers, 4, data, 3, &offload)); /* one piece */
 	read_sent(peer, &header, 7);
 	g_assert_cmpuint(header.gso_size + header.gso_type, ==, 0);
@@ -338,15 +349,16 @@ static bool udp_is_complete(struct link *link)
 	return checksum_fold(sum) == 0xffff;
 }
 
-static void open_link(const char *name, bool offloads, struct link *ret)
+static void open_link(const char *name, enum tap_offloads offloads, struct link *ret)
 {
 	const char *what;
 	struct tap tap;
-	int r = tap_open(name, offloads ? TAP_USO : TAP_PLAIN, &tap, &what);
+	int r = tap_open(name, offloads, &tap, &what);
 
 	g_test_message("%s: %s", what, g_strerror(-r));
 	g_assert_cmpint(r, ==, 0);
-	g_assert_cmpint(tap.vnet_hdr, ==, offloads);
+	g_assert_cmpint(tap.vnet_hdr, ==, offloads != TAP_PLAIN);
+	g_assert_true(!tap.uso || offloads == TAP_USO);
 	*ret = LINK_NONE;
 	link_attach(ret, tap.fd, tap.vnet_hdr, tap.uso);
 	configure(tap.name);
@@ -361,20 +373,20 @@ static void test_persistent(void)
 
 	if (!enter_namespace())
 		return;
-	open_link("tap0", false, &link);
+	open_link("tap0", TAP_PLAIN, &link);
 	g_assert_cmpint(ioctl(link.fd, TUNSETPERSIST, 1UL), ==, 0);
 	g_assert_true(udp_is_complete(&link));
 	link_close(&link);
 
-	open_link("tap0", true, &link);
+	open_link("tap0", TAP_USO, &link);
 	g_assert_false(udp_is_complete(&link));
 	link_close(&link); /* as if killed */
 
-	open_link("tap0", false, &link);
+	open_link("tap0", TAP_PLAIN, &link);
 	g_assert_true(udp_is_complete(&link));
 	link_close(&link);
 
-	open_link("tap0", true, &link);
+	open_link("tap0", TAP_USO, &link);
 	g_assert_false(udp_is_complete(&link));
 	tap_reset_offloads(link.fd);
 	link_close(&link);
@@ -397,7 +409,7 @@ static void test_foreign_owner(void)
 
 	if (!enter_namespace())
 		return;
-	open_link("tap0", true, &link);
+	open_link("tap0", TAP_USO, &link);
 	g_assert_cmpint(ioctl(link.fd, TUNSETPERSIST, 1UL), ==, 0);
 	tap_reset_offloads(link.fd);
 	link_close(&link);
@@ -441,8 +453,8 @@ static void test_adopt(void)
 	close(fd);
 }
 
-/* In a child: ioctl(TUNSETOFFLOAD) with more than 0 fails from now on. */
-static bool refuse_offloads(void)
+/* In a child: ioctl(TUNSETOFFLOAD) with any of these bits fails from now on. */
+static bool refuse_offloads(uint32_t bits)
 {
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -450,7 +462,7 @@ static bool refuse_offloads(void)
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TUNSETOFFLOAD, 0, 3),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -460,31 +472,41 @@ static bool refuse_offloads(void)
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-/* Without the offloads the TAP is a plain one, of the name that was asked for. */
+/* What a kernel without these offloads gives to who asks for all. In a child, which ends with 0. */
+static void open_without(uint32_t bits, bool vnet_hdr)
+{
+	struct link link = LINK_NONE;
+	const char *what;
+	struct tap tap;
+
+	if (!refuse_offloads(bits) || tap_open("tap0", TAP_USO, &tap, &what) < 0)
+		_exit(1);
+	if (tap.vnet_hdr != vnet_hdr || tap.uso || strcmp(tap.name, "tap0") != 0)
+		_exit(2);
+	link_attach(&link, tap.fd, tap.vnet_hdr, tap.uso);
+	configure(tap.name);
+	_exit(udp_is_complete(&link) == vnet_hdr ? 3 : 0);
+}
+
+/* Without any the TAP is a plain one of the name that was asked for; before Linux 6.2 it has all but
+ * those of UDP.
+ */
 static void test_fall_back(void)
 {
-	int status;
-	pid_t pid;
+	static const uint32_t uso = 0x60, all = UINT32_MAX;
 
 	if (!enter_namespace())
 		return;
-	pid = fork();
-	g_assert_cmpint(pid, >=, 0);
-	if (pid == 0) {
-		struct link link = LINK_NONE;
-		const char *what;
-		struct tap tap;
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = fork();
+		int status;
 
-		if (!refuse_offloads() || tap_open("tap0", TAP_USO, &tap, &what) < 0)
-			_exit(1);
-		if (tap.vnet_hdr || strcmp(tap.name, "tap0") != 0)
-			_exit(2);
-		link_attach(&link, tap.fd, tap.vnet_hdr, tap.uso);
-		configure(tap.name);
-		_exit(udp_is_complete(&link) ? 0 : 3);
+		g_assert_cmpint(pid, >=, 0);
+		if (pid == 0)
+			open_without(i == 0 ? all : uso, i != 0);
+		g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+		g_assert_cmpint(status, ==, 0);
 	}
-	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-	g_assert_cmpint(status, ==, 0);
 }
 
 /* A segment from the gateway, as the answer to @got, with its checksum left to the kernel. */
@@ -539,7 +561,7 @@ static void test_large_segments(void)
 		return;
 	for (size_t i = 0; i < BULK; i++)
 		bulk[i] = (uint8_t)(i * 7 + i / 251);
-	open_link("tap0", true, &link);
+	open_link("tap0", TAP_USO, &link);
 	sock = guest_socket(SOCK_STREAM);
 	await(&link, IPPROTO_TCP, buffer, &frame, &info);
 	g_assert_true(info.checksum_partial);
@@ -574,6 +596,99 @@ static void test_large_segments(void)
 	link_close(&link);
 }
 
+/* Three datagrams of the gateway in one frame. */
+static void send_datagrams(struct link *link, const uint8_t *question, const struct udpgram *got)
+{
+	static const uint8_t payload[2 * DATAGRAM + 1];
+	const struct udpgram gram = {
+		.src = got->dst,
+		.dst = got->src,
+		.sport = got->dport,
+		.dport = got->sport,
+		.ttl = 64,
+		.dont_fragment = true,
+		.payload = payload,
+		.len = sizeof(payload),
+	};
+	const struct link_offload offload = {
+		.csum_start = (uint16_t)udpgram_transport_offset(&gram),
+		.csum_offset = UDPGRAM_CHECKSUM_OFFSET,
+		.gso_size = DATAGRAM,
+		.udp = true,
+	};
+	uint8_t headers[UDPGRAM_HEADER_MAX];
+	struct mac guest;
+	size_t len;
+
+	memcpy(guest.b, question + 6, sizeof(guest.b));
+	len = udpgram_build(&gram, &gateway_mac, &guest, true, headers);
+	g_assert_true(link_send_segment(link, headers, len, payload, gram.len, &offload));
+}
+
+static void receive_datagram(int sock, ssize_t len)
+{
+	struct pollfd fd = { .fd = sock, .events = POLLIN };
+	uint8_t bytes[2 * DATAGRAM];
+
+	g_assert_cmpint(poll(&fd, 1, WAIT_MS), ==, 1);
+	g_assert_cmpint(recv(sock, bytes, sizeof(bytes), 0), ==, len);
+}
+
+/* What a program of the guest sends in one call comes in one frame, and what
+ * is sent to it in one frame is several datagrams. Only where both were asked for.
+ */
+static void test_large_datagrams(void)
+{
+	static const uint8_t payload[3 * DATAGRAM];
+	g_autofree uint8_t *buffer = g_malloc(FRAME_MAX + 1);
+	const int size = DATAGRAM;
+	struct link_info info;
+	struct udpgram gram;
+	struct frame frame;
+	struct link link;
+	int sock;
+
+	if (!enter_namespace())
+		return;
+	open_link("tap0", TAP_USO, &link);
+	if (!link.uso) {
+		g_test_skip("needs Linux 6.2");
+		link_close(&link);
+		return;
+	}
+	sock = guest_socket(SOCK_DGRAM);
+	g_assert_cmpint(setsockopt(sock, SOL_UDP, UDP_SEGMENT, &size, sizeof(size)), ==, 0);
+	g_assert_cmpint(send(sock, payload, sizeof(payload), 0), ==, sizeof(payload));
+	await(&link, IPPROTO_UDP, buffer, &frame, &info);
+	g_assert_true(info.checksum_partial);
+	g_assert_cmpuint(info.csum_start, ==, frame.transport);
+	g_assert_cmpuint(info.csum_offset, ==, UDPGRAM_CHECKSUM_OFFSET);
+	g_assert_cmpuint(info.gso_type, ==, LINK_GSO_UDP);
+	g_assert_cmpuint(info.gso_size, ==, DATAGRAM);
+	g_assert_true(udpgram_parse(buffer, &frame, &gram));
+	g_assert_cmpuint(gram.len, ==, sizeof(payload));
+	send_datagrams(&link, buffer, &gram);
+	receive_datagram(sock, DATAGRAM);
+	receive_datagram(sock, DATAGRAM);
+	receive_datagram(sock, 1);
+	close(sock);
+	tap_reset_offloads(link.fd);
+	link_close(&link);
+
+	open_link("tap1", TAP_VNET_HDR, &link);
+	sock = guest_socket(SOCK_DGRAM);
+	g_assert_cmpint(setsockopt(sock, SOL_UDP, UDP_SEGMENT, &size, sizeof(size)), ==, 0);
+	g_assert_cmpint(send(sock, payload, sizeof(payload), 0), ==, sizeof(payload));
+	for (int i = 0; i < 3; i++) {
+		await(&link, IPPROTO_UDP, buffer, &frame, &info);
+		g_assert_cmpuint(info.gso_type, ==, 0);
+		g_assert_true(udpgram_parse(buffer, &frame, &gram));
+		g_assert_cmpuint(gram.len, ==, DATAGRAM);
+	}
+	close(sock);
+	link_close(&link);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -588,5 +703,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/link/tap/adopt", test_adopt);
 	g_test_add_func("/link/tap/fall-back", test_fall_back);
 	g_test_add_func("/link/tap/large-segments", test_large_segments);
+	g_test_add_func("/link/tap/large-datagrams", test_large_datagrams);
 	return g_test_run();
 }
