@@ -4,7 +4,7 @@
  *
  *   urgent data (CVE-2026-9539)          the flag is cleared, the data stay in line
  *   fragments (CVE-2019-14378, -15890,   put together in net/defrag.c; libslirp 4.7.0 still
- *     CVE-2020-1983)                     dies in ip_reass() of some that overlap
+ *     CVE-2020-1983)                     dies in ip_reass() of some that overlap. Over IPv6: dropped
  *   TFTP, DHCPv6 (CVE-2021-3592..3595,   dropped: nothing is served by them
  *     CVE-2026-95508)
  *   queueing by type of service          "low delay" is cleared

@@ -4,9 +4,9 @@
  * to use, and it is for somebody who may be reached: an address of the guest's own network other
  * than the gateway, the DNS address and broadcast leads nowhere, and must not be looked for on
  * the host's network. TCP and UDP then go to stacks of their own, where there are such, and so do
- * the ICMP errors that tell TCP of a narrow link. What goes to libslirp is only what libslirp is needed for, no
- * fragments, in the form in which its bugs cannot be reached: see gate.c. What does not pass is
- * dropped and counted by reason.
+ * the ICMP errors that tell TCP of a narrow link. What goes to libslirp is only what libslirp is
+ * needed for, no fragments, in the form in which its bugs cannot be reached: see gate.c. What does
+ * not pass is dropped and counted by reason.
  */
 #ifndef NET_GATE_H
 #define NET_GATE_H
@@ -30,7 +30,7 @@ enum gate_drop {
 	GATE_NOWHERE,  /* to an address that leads nowhere */
 	GATE_LARGE,    /* for the link to cut (GSO), and nobody here takes such, or not like this */
 	GATE_OVER_MTU, /* longer than the MTU */
-	GATE_FRAGMENT, /* not the next one of its packet (net/defrag.h), or of one for libslirp over IPv6 */
+	GATE_FRAGMENT, /* not the next of its packet (net/defrag.h), or of IPv6 for libslirp */
 	GATE_TFTP,
 	GATE_DHCP6,
 	GATE_CHECKSUM, /* a partial checksum at a place where none is */
@@ -47,9 +47,10 @@ typedef void gate_tcp_fn(const uint8_t *frame, size_t len, const struct frame *p
 			 const struct link_info *info, void *data);
 
 /* A stack for UDP, in the same way. @info may say that it is of several datagrams (gso_type
- * LINK_GSO_UDP): then gso_size is that of their payloads but for the last one, neither 0
- * nor more than the MTU has room for, and there are at most GATE_UDP_SEGMENTS. The source is an address
- * of the guest. DHCP does not come here, nor does DHCPv6.
+ * LINK_GSO_UDP): then gso_size is that of their payloads but for the last one, neither 0 nor more
+ * than the MTU has room for, and there are at most GATE_UDP_SEGMENTS. A checksum that is partial
+ * stands where UDP has it. The source is an address of the guest. DHCP does not come here, nor does
+ * DHCPv6.
  */
 typedef void gate_udp_fn(const uint8_t *frame, size_t len, const struct frame *parsed,
 			 const struct link_info *info, void *data);
