@@ -256,6 +256,7 @@ uint32_t flow_take(struct tcp_flow *flow, const uint8_t *bytes, uint32_t len)
 		return len;
 	taken += bytequeue_append(&flow->to_host, flow->tcp->host_pool, bytes + taken, len - taken);
 	flow->tcp->stats.bytes_to_host += taken;
+	tally_from_guest(flow->tally, taken);
 	return taken; /* the rest is not acknowledged, and comes again */
 }
 
@@ -327,6 +328,7 @@ bool flow_read_host(struct tcp_flow *flow, uint32_t limit)
 	if (got > 0) {
 		tcp->senders += was_empty;
 		tcp->stats.bytes_to_guest += (uint64_t)got;
+		tally_to_guest(flow->tally, (uint64_t)got);
 		return true;
 	}
 	if (got < 0 && errno == EAGAIN) {

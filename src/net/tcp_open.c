@@ -140,6 +140,7 @@ int tcp_open_to_guest(struct tcp *tcp, int fd, const struct tcp_endpoints *ends)
 		flow_destroy(flow);
 		return r;
 	}
+	flow->tally = tally_begin(ends->tally);
 	try_syn(flow, false);
 	return 0;
 }
@@ -178,6 +179,7 @@ void flow_open_input(struct tcp_flow *flow, const struct tcpseg *seg)
 		if (!has_ack) /* nothing shows that it means us */
 			return;
 		flow->tcp->stats.refused_by_guest++;
+		tally_refuse(flow->tally);
 		flow_destroy(flow); /* and the client is reset */
 		return;
 	}
@@ -196,6 +198,7 @@ void flow_open_timeout(struct tcp_flow *flow)
 {
 	if (flow->retries++ >= SYN_RETRIES) {
 		flow->tcp->stats.unanswered_by_guest++;
+		tally_refuse(flow->tally);
 		flow_reset_guest(flow);
 		flow_destroy(flow);
 		return;
@@ -214,6 +217,26 @@ void flow_doubt_neighbour(struct tcp_flow *flow)
 
 	if (tcp->output.neighbour)
 		(void)tcp->output.neighbour(&guest, true, &mac, tcp->output.data);
+}
+
+size_t tcp_drop(struct tcp *tcp, const struct tally *tally)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < TCP_TABLE_SIZE; i++) {
+		struct tcp_flow *next;
+
+		for (struct tcp_flow *flow = tcp->table[i]; flow; flow = next) {
+			next = flow->hash_next;
+			if (!flow->tally || flow->tally != tally)
+				continue;
+			if (flow->state != TCP_TIME_WAIT) /* the guest has gone already */
+				flow_reset_guest(flow);
+			flow_destroy(flow);
+			count++;
+		}
+	}
+	return count;
 }
 
 void tcp_neighbour(struct tcp *tcp, const struct ip *ip, const struct mac *mac)
