@@ -1,6 +1,6 @@
 /* Role: engine. Moves frames.
- * Holds:    the link, the API and BESS listeners, the stack's sockets, the keeper's pipes, the
- *           capture's file.
+ * Holds:    the link, the API and BESS listeners, the sockets of forwards and of the stacks, the
+ *           keeper's pipes, the capture's file.
  * Must:     own every descriptor that it will need before it is confined; write the ready byte
  *           last of all.
  * Must not: open a path but resolv.conf, exec, or enter a namespace once it is confined.
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "app/keeper.h"
+#include "app/publish.h"
 #include "app/tcp_glue.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -46,6 +47,7 @@ struct engine {
 	struct gate gate;
 	struct slirp *slirp;
 	struct tcp_glue *tcp; /* NULL: TCP is libslirp's */
+	struct publish publish;
 	struct ports *ports;
 	struct api *api;
 	struct unixsock api_sock, bess;
@@ -208,14 +210,14 @@ static int start_stack(struct engine *engine, const struct engine_input *input)
 struct snapshot {
 	struct tcp_stats tcp;
 	struct pool_stats pool;
+	struct ports_stats ports;
 	const void *counters[STATS_MODULES]; /* as stats_json() has them */
 };
 
 const struct stats_table *const engine_stats_tables[] = {
-	[STATS_LINK] = &link_stats_table,
-	[STATS_GATE] = &gate_stats_table,
-	[STATS_TCP] = &tcp_stats_table,
-	[STATS_POOL] = &pool_stats_table,
+	[STATS_LINK] = &link_stats_table,   [STATS_GATE] = &gate_stats_table,
+	[STATS_TCP] = &tcp_stats_table,	    [STATS_POOL] = &pool_stats_table,
+	[STATS_PORTS] = &ports_stats_table,
 };
 
 static void take_snapshot(const struct engine *engine, struct snapshot *ret)
@@ -223,6 +225,8 @@ static void take_snapshot(const struct engine *engine, struct snapshot *ret)
 	*ret = (struct snapshot){ 0 };
 	ret->counters[STATS_LINK] = &engine->link.stats;
 	ret->counters[STATS_GATE] = &engine->gate;
+	ret->ports = ports_stats(engine->ports);
+	ret->counters[STATS_PORTS] = &ret->ports;
 	if (!engine->tcp)
 		return;
 	ret->tcp = tcp_stats(tcp_glue_tcp(engine->tcp));
@@ -251,22 +255,32 @@ static void start_capture(struct engine *engine, const struct engine_input *inpu
 	engine->link.capture = engine->capture;
 }
 
-static int start_api(struct engine *engine, const struct engine_input *input)
+static int start_ports(struct engine *engine, const struct engine_input *input)
 {
 	const struct settings *settings = engine->settings;
 	const struct ports_stacks stacks = {
 		.loop = engine->loop,
 		.slirp = engine->slirp,
 		.tcp = tcp_glue_tcp(engine->tcp),
+		.open_path = publish_open_path,
+		.close_path = publish_close_path,
+		.data = &engine->publish,
 	};
 	struct ip guest6 = { .family = IP_NONE };
-	int r;
 
 	if (settings->ipv6 && input->has_tap_mac) {
 		guest6.family = IP_V6;
 		guest6.v6 = ip6_slaac(&settings->plan.prefix6, &input->tap_mac);
 	}
 	engine->ports = ports_new(&stacks, settings, &guest6);
+	return publish_all(engine->ports, settings);
+}
+
+static int start_api(struct engine *engine)
+{
+	const struct settings *settings = engine->settings;
+	int r;
+
 	if (!settings->api_path)
 		return 0;
 	r = unixsock_listen(settings->api_path, SOCK_STREAM, SOMAXCONN, &engine->api_sock);
@@ -306,8 +320,10 @@ static int enter_sandbox(struct engine *engine)
 {
 	char resolv[RESOLVCONF_MAX];
 	const size_t len = resolvconf_read(resolv);
+	struct unixsock sockets[2 + PUBLISH_SOCKETS_MAX] = { engine->api_sock, engine->bess };
 	const struct keeper_order order = {
-		.sockets = { engine->api_sock, engine->bess },
+		.sockets = sockets,
+		.socket_count = G_N_ELEMENTS(sockets),
 		.resolv = resolv,
 		.resolv_len = len,
 		.seccomp = engine->settings->seccomp,
@@ -318,7 +334,10 @@ static int enter_sandbox(struct engine *engine)
 		.resolv_len = len,
 	};
 	const char *step = "cannot fork";
-	int r = keeper_start(&order, &engine->keeper);
+	int r;
+
+	memcpy(sockets + 2, engine->publish.sockets, sizeof(engine->publish.sockets));
+	r = keeper_start(&order, &engine->keeper);
 
 	if (r == 0)
 		r = sandbox_enter(&plan, &engine->resolv_fd, &step);
@@ -337,6 +356,7 @@ static int confine(struct engine *engine)
 {
 	int r = 0;
 
+	engine->publish.is_closed = engine->settings->sandbox || engine->settings->seccomp;
 	if (engine->settings->sandbox)
 		r = enter_sandbox(engine);
 	if (r == 0 && engine->settings->seccomp) {
@@ -379,7 +399,9 @@ static int start(struct engine *engine, const struct engine_input *input)
 	r = start_stack(engine, input);
 	start_capture(engine, input);
 	if (r == 0)
-		r = start_api(engine, input);
+		r = start_ports(engine, input);
+	if (r == 0)
+		r = start_api(engine);
 	if (r == 0)
 		r = watch_sources(engine);
 	if (r == 0)
@@ -442,6 +464,7 @@ int engine_run(const struct engine_input *input)
 	engine->link = input->link;
 	engine->bess = input->bess;
 	engine->api_sock = UNIXSOCK_NONE;
+	publish_init(&engine->publish);
 	engine->keeper = KEEPER_NONE;
 	engine->resolv_fd = -EBADF;
 	engine->bess_pause.fn = bess_resume;

@@ -212,12 +212,17 @@ REQUESTS = {
     "add": ADD % ("0.0.0.0", 8080), "add6": ADD % ("::", 8080), "add-name": ADD % ("localhost", 80),
     "add-fraction": ADD % ("", "80.5"), "add-huge": ADD % ("", "1e99"), "add-bare": '{"execute":"add_hostfwd"}',
     "list": '{"execute":"list_hostfwd"}\0', "stats": '{"execute":"get_stats"}', "remove": '{"execute":"remove_hostfwd","arguments":{"id":1}}',
+    "add-range": ADD % ("", '1,"count":9'), "add-path": ADD % ("", '1,"host_path":"/x"'), "drop": '{"execute":"remove_hostfwd","arguments":{"id":1,"drop":true}}',
     "array": "[1]", "number": "12", "string": '"a\\"b"', "open": '{"a":"\\', "twice": '{"a":1,"a":2}', "empty": " ",
 }
 NAMESERVERS = {
     "one": "nameserver 192.0.2.1\n", "both": "search a.test\nnameserver 2001:db8::1\nnameserver 192.0.2.1\n",
     "scope": "nameserver fe80::1%eth0\n", "comment": "# nameserver 192.0.2.1\nnameserver\t127.0.0.53 # here",
     "bad": "nameserver a.test\nnameserver 192.0.2.300\nnameserver", "ends": "nameserver 192.0.2.1\r\n\n\0nameserver ::1%",
+}
+PORTS = {
+    "number": "80", "range": "8000-8099:9000-9099/udp", "both": "127.0.0.1:8080:10.0.2.50:80/tcp+udp", "chosen": "0:80",
+    "ipv6": "[::1]:1-3:[fd00::100]:4-6", "unix": "unix:/run/a:b.sock:80", "brackets": "[::1:80:80", "parts": "1:2:3:4:5", "protocol": "80/sctp",
 }
 LINES = {
     "podman": "--disable-host-loopback|--mtu=65520|--enable-sandbox|--enable-seccomp|--enable-ipv6|-c|-e|3|-r|4|--netns-type=path|/proc/self/ns/net|tap0",
@@ -245,4 +250,5 @@ write(root / "gate", GATE)
 write(root / "tcp", CONNECTIONS)
 write(root / "apireq", REQUESTS)
 write(root / "nameserver", NAMESERVERS)
+write(root / "portspec", PORTS)
 write(root / "cli", {name: line.replace("|", "\n") for name, line in LINES.items()})
