@@ -15,7 +15,7 @@
 #include "net/tcp.h"
 
 #define LISTENERS_MAX (2 * 65535u) /* every port, both families */
-#define DESCRIPTORS_LEFT 64	   /* for what is not a listener */
+#define DESCRIPTORS_LEFT 64	   /* for what is not a listener, but at most a quarter */
 #define CHOICES_MAX 16		   /* ports of the kernel's choice that the other family has not */
 
 struct listener {
@@ -93,7 +93,7 @@ static size_t find_listeners_limit(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur > LISTENERS_MAX)
 		return LISTENERS_MAX;
-	return files.rlim_cur > DESCRIPTORS_LEFT ? files.rlim_cur - DESCRIPTORS_LEFT : 0;
+	return files.rlim_cur - MIN(DESCRIPTORS_LEFT, files.rlim_cur / 4);
 }
 
 struct ports *ports_new(const struct ports_stacks *stacks, const struct settings *settings,
