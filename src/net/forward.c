@@ -192,6 +192,7 @@ static struct forward *forward_new(const struct forward_context *context,
 		forward->guest.v4 = context->settings->plan.dhcp_begin;
 	forward->pause.fn = resume;
 	forward->pause.data = forward;
+	tcp_note_listener(forward->tcp, true);
 	return forward;
 }
 
@@ -240,6 +241,7 @@ void forward_close(struct forward *forward)
 		return;
 	loop_timer_disarm(forward->loop, &forward->pause);
 	loop_remove(forward->source);
+	tcp_note_listener(forward->tcp, false);
 	fd_close(&forward->own_fd);
 	tally_unref(forward->tally);
 	g_free(forward);

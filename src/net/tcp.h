@@ -68,6 +68,9 @@ struct tcp_endpoints {
 	struct tally *tally; /* where it is counted; NULL: nowhere */
 };
 
+/* A forwarded port has begun or ceased to use a descriptor, which no connection can have. */
+void tcp_note_listener(struct tcp *tcp, bool opened);
+
 /* How many connections to that place in the guest may be opened now: what it does not answer waits
  * in the host's backlog, and takes no room from others.
  */

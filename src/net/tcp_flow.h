@@ -120,6 +120,7 @@ struct tcp {
 	struct tcp_stats stats;
 	struct log_limit no_room[TCP_DROPS];
 	uint64_t descriptors; /* RLIMIT_NOFILE at the start */
+	size_t listeners;     /* descriptors that net/forward.h has */
 };
 
 #define TCP_TABLE_SIZE (1u << 14)

@@ -18,7 +18,7 @@
 
 #define SYN_RETRIES 5	 /* after 1, 2, 4, 8, 16 s; the end comes 32 s after the last */
 #define WAITING_MAX 256	 /* connections that one place in the guest has not answered yet */
-#define OTHERS_MAX 24	 /* descriptors that are no connections, but for forwarded ports */
+#define OTHERS_MAX 24	 /* descriptors that are neither connections nor listeners */
 #define PORT_FIRST 49152 /* RFC 6335: ports that nobody is found at */
 #define PORT_COUNT (65536 - PORT_FIRST)
 #define PORT_TRIES 1024
@@ -40,14 +40,22 @@ static size_t less(size_t from, size_t what)
 	return from - MIN(from, what);
 }
 
+void tcp_note_listener(struct tcp *tcp, bool opened)
+{
+	if (opened)
+		tcp->listeners++;
+	else
+		tcp->listeners--;
+}
+
 size_t tcp_open_room(const struct tcp *tcp, const struct tcp_endpoints *ends)
 {
 	const size_t flows = tcp->stats.flows;
 	const size_t sockets = less(flows, tcp->stats.flows_by_state[TCP_TIME_WAIT]);
 	/* The rest is for those that the guest begins. */
 	const size_t half_open = less(tcp->stats.half_open_limit * 3 / 4, tcp->stats.half_open);
-	const size_t descriptors =
-		less(tcp->descriptors, sockets + OTHERS_MAX + TCP_DESCRIPTORS_LEFT);
+	const size_t descriptors = less(tcp->descriptors, sockets + tcp->listeners + OTHERS_MAX +
+								  TCP_DESCRIPTORS_LEFT);
 	size_t room = MIN(MIN(half_open, descriptors), less(tcp->stats.flows_limit, flows));
 	size_t waiting = 0;
 

@@ -230,7 +230,7 @@ LINES = {
     "bess": "--target-type=bess|/tmp/bess.sock", "tapfd": "--netns-type=tapfd|7", "mac": "-c|--macaddress=e:4:8:9:8:b|1|tap0",
     "outbound": "--outbound-addr=lo|--outbound-addr6=::1|1|tap0", "ambiguous": "--enable-s", "abbreviated": "--conf|--mt=1400|1|tap0",
     "permuted": "1|--cidr|10.0.1.0/24|tap0|-c", "cidr": "--cidr=10.0.2.128/25|1|tap0", "help": "-h", "version": "--version",
-    "exact": "--tcp=native|--t|bess|/tmp/bess.sock|--pcap|x|--pcap-limit=1", "missing": "-m", "dashes": "--|1|tap0", "numbers": "-e| 3|-r|+4|-m|4294967297|1|tap0",
+    "exact": "--tcp=native|--t|bess|/tmp/bess.sock|--pcap|x|--pcap-limit=1", "publish": "--publish=80|--publish|0:53/udp|1|tap0|--publish=unix:/x:80", "publish-bad": "--publish=80/sctp|1|tap0", "missing": "-m", "dashes": "--|1|tap0", "numbers": "-e| 3|-r|+4|-m|4294967297|1|tap0",
 }
 
 
