@@ -84,6 +84,10 @@ const struct opt compat_opts[] = {
 	{ 0, "pcap-limit", "MIB", OPT_NUMBER, INTO(pcap_limit), 1, INT_MAX, .exact = true,
 	  .help = "end that file at this size (default=1024)",
 	  .error = "pcap-limit must be a positive integer" },
+	{ 0, "publish", "SPEC", OPT_LIST, INTO(publish), .exact = true,
+	  .help = "forward [HOSTADDR:]PORT[-LAST]:[GUESTADDR:]PORT[-LAST][/tcp|/udp|/tcp+udp] or "
+		  "unix:PATH:PORT",
+	  .error = "publish can be given 256 times, not with \"%s\" too" },
 	{ 0 },
 };
 /* clang-format on */

@@ -27,6 +27,7 @@ struct compat_values {
 	const char *tcp, *pcap;
 	int tcp_flows;
 	int pcap_limit; /* MiB; 0: not given */
+	struct opt_list publish;
 };
 
 #define COMPAT_ERROR_MAX 256
@@ -38,7 +39,7 @@ struct compat_error {
 };
 
 /* Check the values and the operands together; resolve addresses and interfaces in the caller's
- * network namespace. Texts in *ret are borrowed from argv. False: *reterr.
+ * network namespace. Texts in *ret are borrowed from argv, and lists from @values. False: *reterr.
  */
 bool compat_resolve(const struct compat_values *values, int operand_count, char **operands,
 		    struct settings *ret, struct compat_error *reterr);

@@ -10,6 +10,7 @@
 #include "app/options.h"
 #include "os/hostaddr.h"
 #include "os/unixsock.h"
+#include "wire/portspec.h"
 
 #define PCAP_LIMIT_MIB 1024
 #define MTU_MIN 68 /* RFC 791 section 3.2; libslirp takes no less either */
@@ -242,6 +243,21 @@ static bool resolve_pcap(const struct input *in, struct settings *set, struct co
 	return true;
 }
 
+static bool resolve_publish(const struct input *in, struct settings *set, struct compat_error *err)
+{
+	const struct opt_list *list = &in->values->publish;
+	struct portspec specs[TRANSPORTS];
+	const char *error;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (portspec_parse(list->items[i], specs, &error) == 0)
+			return refuse(err, false, "--publish=%s: %s", list->items[i], error);
+	}
+	set->publish = list->items;
+	set->publish_count = list->count;
+	return true;
+}
+
 static bool resolve_mac(const struct input *in, struct settings *set, struct compat_error *err)
 {
 	const char *text = in->values->mac;
@@ -282,6 +298,7 @@ bool compat_resolve(const struct compat_values *values, int operand_count, char 
 		resolve_stack,
 		resolve_guest_loopback,
 		resolve_pcap,
+		resolve_publish,
 	};
 	/* clang-format on */
 	const struct input in = { values, operand_count, operands };

@@ -1,6 +1,7 @@
 /* Role: engine. Moves frames.
- * Holds:    the link, the API and BESS listeners, the stack's sockets, the keeper's pipes, the
- *           capture's file, the socket to the broker and what came from there.
+ * Holds:    the link, the API and BESS listeners, the sockets of forwards and of the stacks, the
+ *           keeper's pipes, the capture's file, the socket to the
+ *           broker and what came from there.
  * Must:     own every descriptor that it will need before it is confined; write the ready byte
  *           last of all.
  * Must not: open a path but resolv.conf, exec, or enter a namespace once it is confined.
@@ -15,6 +16,7 @@
 
 #include "app/broker.h"
 #include "app/keeper.h"
+#include "app/publish.h"
 #include "app/tcp_glue.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -50,6 +52,7 @@ struct engine {
 	struct tcp_glue *tcp; /* NULL: TCP is libslirp's */
 	struct broker broker;
 	struct loopback *loopback; /* NULL: no forward leads to the guest's loopback */
+	struct publish publish;
 	struct ports *ports;
 	struct api *api;
 	struct unixsock api_sock, bess;
@@ -95,6 +98,7 @@ static void link_readable(uint32_t events, void *data)
 	struct engine *engine = data;
 
 	(void)events;
+	engine->gate.now_ms = loop_now_ms(engine->loop);
 	for (int i = 0; i < FRAMES_PER_TURN; i++) {
 		struct link_info info;
 		ssize_t len =
@@ -124,7 +128,7 @@ static void bess_connected(uint32_t events, void *data)
 	(void)events;
 	(void)loop_set_events(engine->bess_source, 0); /* the next one waits */
 	if (fd >= 0)
-		link_attach(&engine->link, fd, false);
+		link_attach(&engine->link, fd, false, false);
 	if (fd < 0 || watch_link(engine) < 0) {
 		/* Out of descriptors or memory: at once again would be for ever. */
 		link_close(&engine->link);
@@ -212,13 +216,14 @@ struct snapshot {
 	struct tcp_stats tcp;
 	struct pool_stats pool;
 	struct loopback_stats loopback;
+	struct ports_stats ports;
 	const void *counters[STATS_MODULES]; /* as stats_json() has them */
 };
 
 const struct stats_table *const engine_stats_tables[] = {
-	[STATS_LINK] = &link_stats_table,	  [STATS_GATE] = &gate_stats_table,
-	[STATS_TCP] = &tcp_stats_table,		  [STATS_POOL] = &pool_stats_table,
-	[STATS_LOOPBACK] = &loopback_stats_table,
+	[STATS_LINK] = &link_stats_table,   [STATS_GATE] = &gate_stats_table,
+	[STATS_TCP] = &tcp_stats_table,	    [STATS_POOL] = &pool_stats_table,
+	[STATS_PORTS] = &ports_stats_table, [STATS_LOOPBACK] = &loopback_stats_table,
 };
 
 static void take_snapshot(const struct engine *engine, struct snapshot *ret)
@@ -230,6 +235,8 @@ static void take_snapshot(const struct engine *engine, struct snapshot *ret)
 		ret->loopback = loopback_stats(engine->loopback);
 		ret->counters[STATS_LOOPBACK] = &ret->loopback;
 	}
+	ret->ports = ports_stats(engine->ports);
+	ret->counters[STATS_PORTS] = &ret->ports;
 	if (!engine->tcp)
 		return;
 	ret->tcp = tcp_stats(tcp_glue_tcp(engine->tcp));
@@ -269,7 +276,7 @@ static int start_loopback(struct engine *engine)
 	return r;
 }
 
-static int start_api(struct engine *engine, const struct engine_input *input)
+static int start_ports(struct engine *engine, const struct engine_input *input)
 {
 	const struct settings *settings = engine->settings;
 	const struct ports_stacks stacks = {
@@ -277,15 +284,25 @@ static int start_api(struct engine *engine, const struct engine_input *input)
 		.slirp = engine->slirp,
 		.tcp = tcp_glue_tcp(engine->tcp),
 		.loopback = engine->loopback,
+		.open_path = publish_open_path,
+		.close_path = publish_close_path,
+		.data = &engine->publish,
 	};
 	struct ip guest6 = { .family = IP_NONE };
-	int r;
 
 	if (settings->ipv6 && input->has_tap_mac) {
 		guest6.family = IP_V6;
 		guest6.v6 = ip6_slaac(&settings->plan.prefix6, &input->tap_mac);
 	}
 	engine->ports = ports_new(&stacks, settings, &guest6);
+	return publish_all(engine->ports, settings);
+}
+
+static int start_api(struct engine *engine)
+{
+	const struct settings *settings = engine->settings;
+	int r;
+
 	if (!settings->api_path)
 		return 0;
 	r = unixsock_listen(settings->api_path, SOCK_STREAM, SOMAXCONN, &engine->api_sock);
@@ -325,8 +342,10 @@ static int enter_sandbox(struct engine *engine)
 {
 	char resolv[RESOLVCONF_MAX];
 	const size_t len = resolvconf_read(resolv);
+	struct unixsock sockets[2 + PUBLISH_SOCKETS_MAX] = { engine->api_sock, engine->bess };
 	const struct keeper_order order = {
-		.sockets = { engine->api_sock, engine->bess },
+		.sockets = sockets,
+		.socket_count = G_N_ELEMENTS(sockets),
 		.resolv = resolv,
 		.resolv_len = len,
 		.seccomp = engine->settings->seccomp,
@@ -337,7 +356,10 @@ static int enter_sandbox(struct engine *engine)
 		.resolv_len = len,
 	};
 	const char *step = "cannot fork";
-	int r = keeper_start(&order, &engine->keeper);
+	int r;
+
+	memcpy(sockets + 2, engine->publish.sockets, sizeof(engine->publish.sockets));
+	r = keeper_start(&order, &engine->keeper);
 
 	if (r == 0)
 		r = sandbox_enter(&plan, &engine->resolv_fd, &step);
@@ -356,6 +378,7 @@ static int confine(struct engine *engine)
 {
 	int r = 0;
 
+	engine->publish.is_closed = engine->settings->sandbox || engine->settings->seccomp;
 	if (engine->settings->sandbox)
 		r = enter_sandbox(engine);
 	if (r == 0 && engine->settings->seccomp) {
@@ -400,7 +423,9 @@ static int start(struct engine *engine, const struct engine_input *input)
 	if (r == 0)
 		r = start_loopback(engine);
 	if (r == 0)
-		r = start_api(engine, input);
+		r = start_ports(engine, input);
+	if (r == 0)
+		r = start_api(engine);
 	if (r == 0)
 		r = watch_sources(engine);
 	if (r == 0)
@@ -466,6 +491,7 @@ int engine_run(const struct engine_input *input)
 	engine->bess = input->bess;
 	engine->broker = input->broker;
 	engine->api_sock = UNIXSOCK_NONE;
+	publish_init(&engine->publish);
 	engine->keeper = KEEPER_NONE;
 	engine->resolv_fd = -EBADF;
 	engine->bess_pause.fn = bess_resume;

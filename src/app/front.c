@@ -91,7 +91,7 @@ static int receive_tap(struct front *front, int sock)
 		return report.error;
 	}
 	log_line("received tapfd=%d", tap.fd);
-	link_attach(&front->engine.link, tap.fd, report.vnet_hdr);
+	link_attach(&front->engine.link, tap.fd, report.vnet_hdr, report.uso);
 	memcpy(front->engine.link_name, report.tap_name, sizeof(report.tap_name));
 	front->engine.has_tap_mac = true;
 	front->engine.tap_mac = report.tap_mac;
@@ -150,13 +150,13 @@ static int link_from_tapfd(struct front *front)
 {
 	struct tap tap;
 	int fd = front->settings->tapfd;
-	int r = tap_adopt(fd, front->settings->offloads, &tap);
+	int r = tap_adopt(fd, helper_offloads(front->settings), &tap);
 
 	if (r < 0) {
 		log_line("TAPFD %d is not a TAP without packet information: %s", fd, strerror(-r));
 		return r;
 	}
-	link_attach(&front->engine.link, tap.fd, tap.vnet_hdr);
+	link_attach(&front->engine.link, tap.fd, tap.vnet_hdr, tap.uso);
 	memcpy(front->engine.link_name, tap.name, sizeof(tap.name));
 	front->engine.has_tap_mac = true;
 	front->engine.tap_mac = tap.mac;
@@ -186,7 +186,7 @@ static int link_from_bess(struct front *front)
 	}
 	log_line("sent \"tapfd\"=%d (not really TAP) for %s", fd, path);
 	log_line("received tapfd=%d", fd);
-	link_attach(&front->engine.link, fd, false);
+	link_attach(&front->engine.link, fd, false, false);
 	g_strlcpy(front->engine.link_name, "bess", sizeof(front->engine.link_name));
 	return 0;
 }

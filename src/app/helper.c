@@ -82,6 +82,11 @@ static int configure(const struct settings *settings, const char *tap_name,
 	return r;
 }
 
+enum tap_offloads helper_offloads(const struct settings *settings)
+{
+	return settings->offloads ? TAP_VNET_HDR : TAP_PLAIN;
+}
+
 static int make_tap(const struct helper_order *order, struct tap *ret, const char **reterr_what)
 {
 	const struct settings *settings = order->settings;
@@ -91,7 +96,7 @@ static int make_tap(const struct helper_order *order, struct tap *ret, const cha
 	*reterr_what = "setns(CLONE_NEWNET)";
 	r = netns_enter(&order->ns);
 	if (r == 0)
-		r = tap_open(settings->tap_name, settings->offloads, &tap, reterr_what);
+		r = tap_open(settings->tap_name, helper_offloads(settings), &tap, reterr_what);
 	if (r < 0)
 		return r;
 	if (settings->configure) {
@@ -122,6 +127,7 @@ void helper_main(int sock, const void *data)
 	memcpy(report.tap_name, tap.name, sizeof(report.tap_name));
 	report.tap_mac = tap.mac;
 	report.vnet_hdr = tap.vnet_hdr;
+	report.uso = tap.uso;
 	/* Before the descriptor goes, so that this line is before the one of who receives it. */
 	if (report.error == 0)
 		log_line("sent tapfd=%d for %s", tap.fd, order->settings->tap_name);

@@ -23,8 +23,11 @@ struct helper_report {
 	char what[HELPER_WHAT_MAX]; /* the call or the step that failed */
 	char tap_name[IFNAMSIZ];
 	struct mac tap_mac;
-	bool vnet_hdr; /* os/tap.h */
+	bool vnet_hdr, uso; /* os/tap.h */
 };
+
+/* What of the TAP the user's settings have a use for. */
+enum tap_offloads helper_offloads(const struct settings *settings);
 
 /* A spawn_fn; @data is a struct helper_order. */
 void helper_main(int sock, const void *data);

@@ -93,7 +93,7 @@ static void keeper_main(const void *data)
 	    (!order->seccomp || seccomp_confine(SECCOMP_KEEPER) == 0))
 		keep(birth);
 	wait_for_end(birth->life_read);
-	for (size_t i = 0; i < KEEPER_SOCKETS_MAX; i++)
+	for (size_t i = 0; i < order->socket_count; i++)
 		unixsock_unlink(&order->sockets[i]);
 }
 

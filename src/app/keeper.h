@@ -12,10 +12,9 @@
 
 #include "os/unixsock.h"
 
-#define KEEPER_SOCKETS_MAX 2
-
 struct keeper_order {
-	struct unixsock sockets[KEEPER_SOCKETS_MAX]; /* to remove; ino 0: none */
+	const struct unixsock *sockets; /* to remove; ino 0: none */
+	size_t socket_count;
 	const char *resolv; /* the text that the engine has, not NUL-terminated */
 	size_t resolv_len;  /* at most RESOLVCONF_MAX */
 	bool seccomp;

@@ -42,6 +42,14 @@ static const struct opt *find_row(const struct opt *table, int value)
 	return table->name ? table : NULL;
 }
 
+static bool append(struct opt_list *list, const char *text)
+{
+	if (list->count == OPT_LIST_MAX)
+		return false;
+	list->items[list->count++] = text;
+	return true;
+}
+
 static bool store(const struct opt *opt, const char *text, void *values)
 {
 	void *field = (char *)values + opt->into;
@@ -58,6 +66,8 @@ static bool store(const struct opt *opt, const char *text, void *values)
 	case OPT_TEXT:
 		*(const char **)field = text;
 		return true;
+	case OPT_LIST:
+		return append(field, text);
 	case OPT_NUMBER:
 		return options_parse_number(text, opt->min, opt->max, field);
 	case OPT_HELP:

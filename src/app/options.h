@@ -2,8 +2,8 @@
  * completions walk. A dialect is one such table.
  *
  * Parsing is getopt_long(3)'s: options may stand behind operands, long names may be cut to
- * what is unambiguous, the last of a repeated option counts; its complaints about unknown
- * options go to stderr from there.
+ * what is unambiguous, the last of a repeated option counts unless it is a list; its complaints
+ * about unknown options go to stderr from there.
  */
 #ifndef APP_OPTIONS_H
 #define APP_OPTIONS_H
@@ -15,9 +15,17 @@ enum opt_kind {
 	OPT_FLAG,    /* bool: becomes true */
 	OPT_TEXT,    /* const char *: borrowed from argv */
 	OPT_PATH,    /* the same, of a file that exists */
+	OPT_LIST,    /* struct opt_list: each time one more, borrowed from argv */
 	OPT_NUMBER,  /* int in min..max */
 	OPT_HELP,    /* ends the parsing: OPTIONS_HELP */
 	OPT_VERSION, /* ends the parsing: OPTIONS_VERSION */
+};
+
+#define OPT_LIST_MAX 256
+
+struct opt_list {
+	const char *items[OPT_LIST_MAX];
+	size_t count;
 };
 
 struct opt {

@@ -2,7 +2,8 @@
  * not with the descriptors watched. A library that wants poll(2) (libslirp) brings its
  * descriptors anew each turn; then the epoll descriptor is slot 0 of that array, so that one
  * ppoll(2) waits for both, and epoll_wait(2) collects without waiting. With no guest
- * descriptors epoll_wait(2) is the wait.
+ * descriptors epoll_wait(2) is the wait, and where it pays it is asked for a moment before it is
+ * left to sleep (base/spin.h).
  */
 #include "base/loop.h"
 
@@ -13,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/spin.h"
 
 #define EVENTS_PER_TURN 64
 
@@ -39,6 +41,8 @@ struct loop {
 	bool again;
 	GArray *polled; /* struct pollfd; slot 0 is epoll_fd */
 	int64_t now_ms;
+	struct spin spin;
+	bool may_spin; /* somebody else can run meanwhile */
 	bool stopped;
 	int status;
 };
@@ -59,6 +63,7 @@ struct loop *loop_new(void)
 	loop->polled = g_array_new(FALSE, FALSE, sizeof(struct pollfd));
 	loop->turn_ends = g_array_new(FALSE, FALSE, sizeof(struct turn_end));
 	loop->now_ms = clock_now_ms();
+	loop->may_spin = g_get_num_processors() > 1;
 	own.fd = epoll_fd;
 	g_array_append_val(loop->polled, own);
 	return loop;
@@ -243,6 +248,23 @@ static uint32_t timer_timeout(const struct loop *loop)
 	return left < 0 ? 0 : (uint32_t)MIN(left, INT32_MAX);
 }
 
+/* epoll_wait(2), spinning first where that pays. A timer is in whole milliseconds, so none is due
+ * within the spin.
+ */
+static int wait_own(struct loop *loop, struct epoll_event *events, int wait_ms)
+{
+	int64_t begin_ns = clock_now_ns(), end_ns = begin_ns + spin_ns(&loop->spin);
+	int count = 0;
+
+	for (int64_t now_ns = begin_ns; count == 0 && now_ns < end_ns; now_ns = clock_now_ns())
+		count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, 0);
+	if (count == 0)
+		count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, wait_ms);
+	if (count != 0)
+		spin_learn(&loop->spin, clock_now_ns() - begin_ns);
+	return count;
+}
+
 /* Wait for everything; returns the number of own events in @events, or -errno. */
 static int wait_all(struct loop *loop, struct epoll_event *events)
 {
@@ -263,7 +285,10 @@ static int wait_all(struct loop *loop, struct epoll_event *events)
 			return count < 0 ? -errno : 0;
 		wait_ms = 0;
 	}
-	count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, wait_ms);
+	if (loop->may_spin && wait_ms != 0)
+		count = wait_own(loop, events, wait_ms);
+	else
+		count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, wait_ms);
 	return count < 0 ? -errno : count;
 }
 

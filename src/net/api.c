@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "net/ports.h"
+#include "net/tally.h"
 #include "wire/apireq.h"
 
 #define CLIENTS_MAX 64
@@ -73,34 +74,77 @@ static json_t *error_reply(const char *desc)
 	return json_pack("{s:{s:s}}", "error", "desc", desc);
 }
 
+static json_t *detailed_error(const char *desc, const char *detail)
+{
+	return json_pack("{s:{s:s, s:s}}", "error", "desc", desc, "detail", detail);
+}
+
+static void add_tally(json_t *object, const struct tally *tally)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+		{ "accepted", tally->accepted },
+		{ "refused", tally->refused },
+		{ "active", tally->active },
+		{ "bytes_to_guest", tally->bytes_to_guest },
+		{ "bytes_from_guest", tally->bytes_from_guest },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+		json_object_set_new(object, rows[i].name, json_integer((json_int_t)rows[i].value));
+}
+
+/* The reference's keys in its order, then ours where there is something to say. (JSON has no words for a
+ * path that is not UTF-8: it is left out.)
+ */
 static json_t *entry_json(const struct ports_entry *entry)
 {
-	const struct forward_spec *forward = &entry->forward;
+	const struct portspec *spec = &entry->spec;
 	char host[IP_TEXT_MAX], guest[IP_TEXT_MAX];
+	json_t *object = json_pack("{s:I, s:s}", "id", (json_int_t)entry->id, "proto",
+				   transport_name(spec->proto));
 
-	return json_pack("{s:I, s:s, s:s, s:i, s:s, s:i}", "id", (json_int_t)entry->id, "proto",
-			 transport_name(forward->proto), "host_addr",
-			 ip_format(&forward->host_addr, host), "host_port", forward->host_port,
-			 "guest_addr", ip_format(&forward->guest_addr, guest), "guest_port",
-			 forward->guest_port);
+	if (spec->host_path[0] != '\0') {
+		json_object_set_new(object, "host_path", json_string(spec->host_path));
+	} else {
+		json_object_set_new(object, "host_addr",
+				    json_string(ip_format(&spec->host_addr, host)));
+		json_object_set_new(object, "host_port", json_integer(spec->host_port));
+	}
+	json_object_set_new(object, "guest_addr", json_string(ip_format(&spec->guest_addr, guest)));
+	json_object_set_new(object, "guest_port", json_integer(spec->guest_port));
+	if (entry->guest4.family != IP_NONE)
+		json_object_set_new(object, "guest_addr4",
+				    json_string(ip_format(&entry->guest4, guest)));
+	if (spec->count > 1)
+		json_object_set_new(object, "count", json_integer(spec->count));
+	if (entry->tally)
+		add_tally(object, entry->tally);
+	return object;
 }
 
 static json_t *add_hostfwd(struct api *api, const struct apireq *req)
 {
+	char detail[PORTS_ERROR_MAX];
 	uint64_t id;
-	int r = ports_add(api->ports, &req->forward, &id);
+	json_t *result;
+	int r = ports_add(api->ports, &req->forward, &id, detail);
 
 	if (r == -EPROTONOSUPPORT)
 		return error_reply("bad request: add_hostfwd: bad arguments.host_addr");
 	if (r == -EAFNOSUPPORT)
 		return error_reply("bad request: add_hostfwd: bad arguments.guest_addr");
 	if (r < 0) {
-		log_limited(&api->refusals, loop_now_ms(api->loop),
-			    "api: add_hostfwd: %s port %u: %s", transport_name(req->forward.proto),
-			    req->forward.host_port, strerror(-r));
-		return error_reply("bad request: add_hostfwd: slirp_add_hostfwd failed");
+		log_limited(&api->refusals, loop_now_ms(api->loop), "api: add_hostfwd: %s", detail);
+		return detailed_error("bad request: add_hostfwd: slirp_add_hostfwd failed", detail);
 	}
-	return json_pack("{s:{s:I}}", "return", "id", (json_int_t)id);
+	result = json_pack("{s:I}", "id", (json_int_t)id);
+	if (req->forward.host_path[0] == '\0' && req->forward.host_port == 0)
+		json_object_set_new(result, "host_port",
+				    json_integer(ports_find(api->ports, id)->spec.host_port));
+	return json_pack("{s:o}", "return", result);
 }
 
 /* Some callers look for the entries at the top, as the reference has them, and some under
@@ -119,12 +163,8 @@ static json_t *list_hostfwd(struct api *api, const struct apireq *req)
 
 static json_t *remove_hostfwd(struct api *api, const struct apireq *req)
 {
-	int r = ports_remove(api->ports, req->id);
-
-	if (r == -ENOENT)
+	if (ports_remove(api->ports, req->id, req->drop) < 0)
 		return error_reply("bad request: remove_hostfwd: bad arguments.id");
-	if (r < 0)
-		return error_reply("bad request: remove_hostfwd: slirp_remove_hostfwd failed");
 	return json_pack("{s:{}}", "return");
 }
 

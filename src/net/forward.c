@@ -13,20 +13,26 @@
 
 #include "base/fd.h"
 #include "base/loop.h"
+#include "net/tally.h"
 #include "net/tcp.h"
 
 #define ACCEPTS_PER_TURN 32
 #define BUSY_PAUSE_MS 20	     /* the guest has to answer first */
 #define NO_DESCRIPTORS_PAUSE_MS 1000 /* somebody has to end first */
+#define NAMELESS_PORT_FIRST 49152    /* RFC 6335: ports that nobody is found at */
 
 struct forward {
-	struct loop *loop; /* borrowed */
-	struct tcp *tcp;   /* borrowed */
-	int fd;		   /* owned, listening */
+	struct loop *loop;   /* borrowed */
+	struct tcp *tcp;     /* borrowed */
+	struct tally *tally; /* a reference; NULL: nobody counts */
+	int own_fd;	     /* owned; -EBADF: a Unix socket, which is its maker's */
+	int fd;		     /* listening: own_fd, or that of the Unix socket */
 	struct loop_source *source;
 	struct loop_timer pause;
 	struct ip guest;
-	uint16_t guest_port;
+	uint16_t guest_port, host_port;
+	struct ip gateway;	/* own_fd is none: the client of everybody */
+	uint16_t nameless_port; /* the same: of the last client */
 };
 
 union address {
@@ -48,10 +54,29 @@ static void resume(void *data)
 	(void)loop_set_events(forward->source, EPOLLIN);
 }
 
-static struct tcp_endpoints endpoints(const struct forward *forward, const union address *client)
+/* The client of a Unix socket has no address. The ports go round, so that the guest does not see the
+ * one of a connection that it may not have forgotten yet.
+ */
+static void name_client(struct forward *forward, struct tcp_endpoints *ends)
 {
-	struct tcp_endpoints ends = { .guest = forward->guest, .guest_port = forward->guest_port };
+	if (forward->nameless_port++ < NAMELESS_PORT_FIRST || forward->nameless_port == 0)
+		forward->nameless_port = NAMELESS_PORT_FIRST;
+	ends->client = forward->gateway;
+	ends->client_port = forward->nameless_port;
+}
 
+static struct tcp_endpoints endpoints(struct forward *forward, const union address *client)
+{
+	struct tcp_endpoints ends = {
+		.guest = forward->guest,
+		.guest_port = forward->guest_port,
+		.tally = forward->tally,
+	};
+
+	if (forward->own_fd < 0) {
+		name_client(forward, &ends);
+		return ends;
+	}
 	ends.client.family = forward->guest.family;
 	if (ends.client.family == IP_V6) {
 		memcpy(ends.client.v6.b, &client->v6.sin6_addr, sizeof(ends.client.v6.b));
@@ -76,7 +101,7 @@ static int accept_one(struct forward *forward)
 
 	if (fd < 0)
 		return -errno;
-	/* The guest's TCP has decided already what goes into one segment. */
+	/* The guest's TCP has decided already what goes into one segment. (A Unix socket refuses.) */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	ends = endpoints(forward, &client);
 	(void)tcp_open_to_guest(forward->tcp, fd, &ends); /* the client has been told */
@@ -138,25 +163,45 @@ static int listen_at(const struct forward_spec *spec)
 	return fd_steal(&fd);
 }
 
-int forward_listen(struct loop *loop, struct tcp *tcp, const struct settings *settings,
-		   const struct forward_spec *spec, struct forward **ret)
+/* #syscalls:engine getsockname
+ * Which port the kernel has chosen.
+ */
+static uint16_t bound_port(int fd)
 {
-	struct forward *forward;
-	int r = listen_at(spec);
+	union address address = { 0 };
+	socklen_t len = sizeof(address);
 
-	if (r < 0)
-		return r;
-	forward = g_new0(struct forward, 1);
-	forward->loop = loop;
-	forward->tcp = tcp;
-	forward->fd = r;
+	(void)getsockname(fd, &address.any, &len); /* cannot fail for a socket of ours */
+	return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port :
+							 address.v4.sin_port);
+}
+
+static struct forward *forward_new(const struct forward_context *context,
+				   const struct forward_spec *spec)
+{
+	struct forward *forward = g_new0(struct forward, 1);
+
+	forward->loop = context->loop;
+	forward->tcp = context->tcp;
+	forward->tally = tally_ref(context->tally);
+	forward->own_fd = -EBADF;
 	forward->guest = spec->guest_addr;
 	forward->guest_port = spec->guest_port;
+	forward->gateway = addrplan_gateway(&context->settings->plan, spec->guest_addr.family);
 	if (spec->guest_addr.family == IP_V4 && ip_is_any(&spec->guest_addr))
-		forward->guest.v4 = settings->plan.dhcp_begin;
+		forward->guest.v4 = context->settings->plan.dhcp_begin;
 	forward->pause.fn = resume;
 	forward->pause.data = forward;
-	r = loop_add(loop, forward->fd, EPOLLIN, clients_waiting, forward, &forward->source);
+	tcp_note_listener(forward->tcp, true);
+	return forward;
+}
+
+static int start(struct forward *forward, int fd, struct forward **ret)
+{
+	int r;
+
+	forward->fd = fd;
+	r = loop_add(forward->loop, fd, EPOLLIN, clients_waiting, forward, &forward->source);
 	if (r < 0) {
 		forward_close(forward);
 		return r;
@@ -165,12 +210,39 @@ int forward_listen(struct loop *loop, struct tcp *tcp, const struct settings *se
 	return 0;
 }
 
+int forward_listen(const struct forward_context *context, const struct forward_spec *spec,
+		   struct forward **ret)
+{
+	int fd = listen_at(spec);
+	struct forward *forward;
+
+	if (fd < 0)
+		return fd;
+	forward = forward_new(context, spec);
+	forward->own_fd = fd;
+	forward->host_port = spec->host_port != 0 ? spec->host_port : bound_port(fd);
+	return start(forward, fd, ret);
+}
+
+int forward_serve(const struct forward_context *context, int fd, const struct forward_spec *spec,
+		  struct forward **ret)
+{
+	return start(forward_new(context, spec), fd, ret);
+}
+
+uint16_t forward_port(const struct forward *forward)
+{
+	return forward->host_port;
+}
+
 void forward_close(struct forward *forward)
 {
 	if (!forward)
 		return;
 	loop_timer_disarm(forward->loop, &forward->pause);
 	loop_remove(forward->source);
-	fd_close(&forward->fd);
+	tcp_note_listener(forward->tcp, false);
+	fd_close(&forward->own_fd);
+	tally_unref(forward->tally);
 	g_free(forward);
 }

@@ -4,7 +4,7 @@
  *
  *   urgent data (CVE-2026-9539)          the flag is cleared, the data stay in line
  *   fragments (CVE-2019-14378, -15890,   put together in net/defrag.c; libslirp 4.7.0 still
- *     CVE-2020-1983)                     dies in ip_reass() of some that overlap
+ *     CVE-2020-1983)                     dies in ip_reass() of some that overlap. Over IPv6: dropped
  *   TFTP, DHCPv6 (CVE-2021-3592..3595,   dropped: nothing is served by them
  *     CVE-2026-95508)
  *   queueing by type of service          "low delay" is cleared
@@ -35,6 +35,8 @@
 #define TCP_URGENT 18
 #define TCP_FLAG_URG 0x20
 
+#define UDP_HEADER 8
+#define UDP_LENGTH 4 /* offsets in the UDP header */
 #define UDP_CHECKSUM 6
 
 #define PORT_DHCP 67
@@ -68,9 +70,12 @@ static const char *fault_name(size_t index)
 
 static const struct stats_row rows[] = {
 	{ "to_tcp", "Frames that our own TCP has taken", STATS_NUMBER(struct gate, taken) },
+	{ "to_udp", "Frames that our own UDP has taken", STATS_NUMBER(struct gate, taken_udp) },
 	{ "to_slirp", "Frames that went to libslirp", STATS_NUMBER(struct gate, passed) },
 	{ "fragments_held", "Fragments kept for the packet that they are part of",
 	  STATS_NUMBER(struct gate, held) },
+	{ "incomplete", "Packets given up because a fragment was missing, or came twice",
+	  STATS_NUMBER(struct gate, defrag.incomplete), .counts_drops = true },
 	{ "ipv6_ignored", "Frames of IPv6 that went nowhere, because it is not switched on",
 	  STATS_NUMBER(struct gate, ipv6_ignored) },
 	{ "urgent_cleared", "Frames passed on as if they had no urgent data",
@@ -170,24 +175,33 @@ static enum gate_drop check_service(const struct gate *gate, const uint8_t *byte
 	return memcmp(frame->dst.v6.b, plan->gateway6.b, 16) == 0 ? GATE_TFTP : GATE_OK;
 }
 
-/* What the sender's kernel has left to us. Only the field that is the packet's own checksum is
- * written: another one could make a lie of a header that has been checked.
+/* A checksum that is left to us is the packet's own: another one could make a lie of a header that
+ * has been checked.
  */
-static enum gate_drop complete_checksum(uint8_t *bytes, const struct frame *frame,
-					const struct link_info *info)
+static enum gate_drop check_checksum(const struct frame *frame, const struct link_info *info)
 {
 	const size_t offset = frame->proto == IPPROTO_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
-	uint8_t *transport = bytes + frame->transport;
-	uint16_t sum;
 
 	if (!info->checksum_partial)
 		return GATE_OK;
 	if (frame->transport == 0 || (frame->proto != IPPROTO_TCP && frame->proto != IPPROTO_UDP))
 		return GATE_CHECKSUM;
-	if ((size_t)info->csum_start + info->csum_offset + sizeof(sum) > frame->len)
-		return GATE_CHECKSUM;
 	if (info->csum_start != frame->transport || info->csum_offset != offset)
 		return GATE_CHECKSUM;
+	return GATE_OK;
+}
+
+/* What the sender's kernel has left to us. */
+static enum gate_drop complete_checksum(uint8_t *bytes, const struct frame *frame,
+					const struct link_info *info)
+{
+	const size_t offset = frame->proto == IPPROTO_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
+	const enum gate_drop drop = check_checksum(frame, info);
+	uint8_t *transport = bytes + frame->transport;
+	uint16_t sum;
+
+	if (drop != GATE_OK || !info->checksum_partial)
+		return drop;
 	sum = (uint16_t)~checksum_fold(checksum_add(0, transport, frame->transport_len));
 	if (sum == 0 && frame->proto == IPPROTO_UDP)
 		sum = 0xffff; /* 0 says that there is none */
@@ -266,6 +280,53 @@ static bool tells_tcp_of_mtu(const struct gate *gate, const uint8_t *bytes,
 	       gate->too_big(&report, gate->tcp_data);
 }
 
+/* DHCP of IPv4, which stays with libslirp. */
+static bool is_dhcp(const struct gate *gate, const uint8_t *bytes, const struct frame *frame)
+{
+	static const struct ip4 everybody = { { 255, 255, 255, 255 } };
+	const struct ip4 broadcast = ip4_broadcast(&gate->plan->net);
+
+	if (frame->kind != FRAME_IP4 || udp_port(bytes, frame) != PORT_DHCP)
+		return false;
+	return ip4_equal(&frame->dst.v4, &gate->plan->gateway) ||
+	       ip4_equal(&frame->dst.v4, &broadcast) || ip4_equal(&frame->dst.v4, &everybody);
+}
+
+/* Several datagrams in one frame: as the guest's kernel makes them of one send, for no more of them
+ * than the host's kernel would cut for us.
+ */
+static enum gate_drop check_udp_segments(const struct gate *gate, const uint8_t *bytes,
+					 const struct frame *frame, const struct link_info *info)
+{
+	const size_t headers = frame->transport + UDP_HEADER - FRAME_ETHER_HEADER;
+	const size_t len = (size_t)get16(bytes + frame->transport + UDP_LENGTH) - UDP_HEADER;
+	const size_t size = info->gso_size;
+
+	if (info->gso_type != LINK_GSO_UDP || size == 0)
+		return GATE_LARGE;
+	if (size >= len || len > size * GATE_UDP_SEGMENTS)
+		return GATE_LARGE;
+	return headers + size > gate->mtu ? GATE_OVER_MTU : GATE_OK;
+}
+
+/* The unspecified address as a source is for those who have none yet (DHCP, neighbour discovery). */
+static enum gate_drop check_udp(const struct gate *gate, const uint8_t *bytes,
+				const struct frame *frame, const struct link_info *info,
+				bool was_fragments)
+{
+	enum gate_drop drop = GATE_OK;
+
+	if (ip_is_any(&frame->src))
+		return GATE_SOURCE;
+	if (frame->kind == FRAME_IP6 && udp_port(bytes, frame) == PORT_DHCP6)
+		return GATE_DHCP6;
+	if (info->gso_size != 0 || info->gso_type != 0)
+		drop = check_udp_segments(gate, bytes, frame, info);
+	else if (!was_fragments)
+		drop = check_size(gate, frame, info);
+	return drop == GATE_OK ? check_checksum(frame, info) : drop;
+}
+
 /* Behind the checks that each frame has to pass: to whom it goes. */
 static enum gate_drop deliver(struct gate *gate, uint8_t *bytes, const struct frame *frame,
 			      const struct link_info *info, bool was_fragments)
@@ -277,6 +338,19 @@ static enum gate_drop deliver(struct gate *gate, uint8_t *bytes, const struct fr
 		gate->tcp(bytes, frame->len, frame, info, gate->tcp_data);
 		return GATE_OK;
 	}
+	if (gate->udp && frame->proto == IPPROTO_UDP && !is_dhcp(gate, bytes, frame)) {
+		drop = check_udp(gate, bytes, frame, info, was_fragments);
+		if (drop != GATE_OK)
+			return drop;
+		gate->taken_udp++;
+		gate->udp(bytes, frame->len, frame, info, gate->udp_data);
+		return GATE_OK;
+	}
+	/* libslirp takes no fragments over IPv6 and makes none: it has never seen a packet there that is
+	 * longer than the MTU, and could not send the answer.
+	 */
+	if (was_fragments && frame->kind == FRAME_IP6)
+		return GATE_FRAGMENT;
 	if (!was_fragments)
 		drop = check_size(gate, frame, info);
 	if (drop == GATE_OK && tells_tcp_of_mtu(gate, bytes, frame)) {
@@ -292,9 +366,7 @@ static enum gate_drop deliver(struct gate *gate, uint8_t *bytes, const struct fr
 	return drop;
 }
 
-/* The kernel completes checksums before it makes fragments, and makes none of large segments. IPv6
- * ones are not put together: libslirp has never taken them.
- */
+/* The kernel completes checksums before it makes fragments, and makes none of large segments. */
 static enum gate_drop join_fragments(struct gate *gate, const uint8_t *bytes,
 				     const struct frame *frame, const struct link_info *info)
 {
@@ -309,9 +381,7 @@ static enum gate_drop join_fragments(struct gate *gate, const uint8_t *bytes,
 		return drop;
 	if (info->checksum_partial)
 		return GATE_CHECKSUM;
-	if (frame->kind != FRAME_IP4)
-		return GATE_FRAGMENT;
-	len = defrag_input(&gate->defrag, bytes, frame, &whole);
+	len = defrag_input(&gate->defrag, bytes, frame, gate->now_ms, &whole);
 	if (len < 0)
 		return GATE_FRAGMENT;
 	if (len == 0) {
@@ -323,6 +393,8 @@ static enum gate_drop join_fragments(struct gate *gate, const uint8_t *bytes,
 		gate->faults[fault]++;
 		return GATE_OK;
 	}
+	if (joined.fragment) /* of a fragment: nobody makes such */
+		return GATE_FRAGMENT;
 	return deliver(gate, whole, &joined, &none, true);
 }
 
@@ -343,6 +415,7 @@ void gate_input(struct gate *gate, uint8_t *bytes, size_t len, const struct link
 		gate->ipv6_ignored++;
 		return;
 	}
+	defrag_expire(&gate->defrag, gate->now_ms);
 	drop = check_addresses(gate, bytes, &frame);
 	if (drop == GATE_OK && gate->neighbours)
 		neighbours_input(gate->neighbours, bytes, &frame);

@@ -22,10 +22,11 @@ static const struct stats_row rows[] = {
 
 const struct stats_table link_stats_table = { "link", "frames to the guest", rows };
 
-void link_attach(struct link *link, int fd, bool vnet_hdr)
+void link_attach(struct link *link, int fd, bool vnet_hdr, bool uso)
 {
 	link->fd = fd;
 	link->vnet_hdr = vnet_hdr;
+	link->uso = uso;
 }
 
 static struct link_info read_header(const struct virtio_net_hdr *header)
@@ -91,6 +92,13 @@ void link_send(struct link *link, const uint8_t *frame, size_t len)
 	(void)link_send_segment(link, frame, len, NULL, 0, NULL);
 }
 
+static uint8_t gso_type(const struct link_offload *offload)
+{
+	if (offload->udp)
+		return LINK_GSO_UDP;
+	return offload->v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+}
+
 /* A segment that is not larger than one piece is no large segment: kernels differ in what they
  * make of one that says so.
  */
@@ -106,7 +114,7 @@ static struct virtio_net_hdr write_header(const struct link_offload *offload, si
 
 	if (offload->gso_size != 0 && len > offload->gso_size) {
 		header.gso_size = offload->gso_size;
-		header.gso_type = offload->v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+		header.gso_type = gso_type(offload);
 	}
 	return header;
 }

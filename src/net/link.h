@@ -27,9 +27,13 @@ struct capture; /* net/capture.h */
 struct link {
 	int fd; /* owned, non-blocking; -EBADF: nobody is there */
 	bool vnet_hdr;
+	bool uso; /* with vnet_hdr: one frame may stand for several UDP datagrams, in both directions */
 	struct link_stats stats;
 	struct capture *capture; /* borrowed; sees each frame that has crossed. NULL: off */
 };
+
+/* VIRTIO_NET_HDR_GSO_UDP_L4 of <linux/virtio_net.h>, which has it from Linux 6.2 on. */
+#define LINK_GSO_UDP 5
 
 #define LINK_NONE ((struct link){ .fd = -EBADF })
 
@@ -42,21 +46,22 @@ struct link_info {
 	uint16_t csum_start;   /* offset in the frame from which bytes are summed */
 	uint16_t csum_offset;  /* of the field, from csum_start */
 	uint16_t gso_size;     /* payload of each segment that this one stands for; 0: of one */
-	uint16_t gso_type;     /* VIRTIO_NET_HDR_GSO_* */
+	uint16_t gso_type;     /* VIRTIO_NET_HDR_GSO_*, LINK_GSO_UDP */
 };
 
-/* What the kernel is to do to a TCP segment. */
+/* What the kernel is to do to a TCP segment or a UDP datagram. */
 struct link_offload {
-	uint16_t csum_start;  /* offset in the frame of the TCP header */
-	uint16_t csum_offset; /* of the checksum in it: 16 */
-	uint16_t gso_size;    /* cut the payload into pieces of this size; 0: do not */
+	uint16_t csum_start;  /* offset in the frame of the TCP or UDP header */
+	uint16_t csum_offset; /* of the checksum in it: 16 or 6 */
+	uint16_t gso_size; /* cut the payload into pieces of this size; 0: do not. UDP: with uso only */
 	bool v6;
+	bool udp;
 };
 
 /* Take over @fd. What belongs to the link for life stays: its counters, and the capture. Before, it is
  * LINK_NONE, or closed.
  */
-void link_attach(struct link *link, int fd, bool vnet_hdr);
+void link_attach(struct link *link, int fd, bool vnet_hdr, bool uso);
 
 /* One frame into @buffer. Its length; -EAGAIN: none is waiting; -EPIPE: the far end has gone;
  * another -errno: the device has. *ret is set only on success.
@@ -68,9 +73,10 @@ ssize_t link_receive(struct link *link, uint8_t *buffer, size_t size, struct lin
  */
 void link_send(struct link *link, const uint8_t *frame, size_t len);
 
-/* One TCP segment out: @headers (Ethernet to TCP), then @payload. With @offload the checksum
- * field holds the sum of the pseudo header only, and the segment may be of up to 64 KiB. NULL:
- * it is complete and fits the MTU; the only thing that a link without vnet_hdr can do.
+/* One TCP segment or UDP datagram out: @headers (Ethernet to TCP or UDP), then @payload. With
+ * @offload the checksum field holds the sum of the pseudo header only, and the segment may be of up
+ * to 64 KiB. NULL: it is complete and fits the MTU; the only thing that a link without vnet_hdr can
+ * do.
  * False: dropped and counted.
  */
 bool link_send_segment(struct link *link, const uint8_t *headers, size_t header_len,

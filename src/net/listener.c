@@ -16,7 +16,8 @@
 
 struct listener {
 	struct loop *loop; /* borrowed */
-	int fd;		   /* owned */
+	int own_fd;	   /* owned; -EBADF: a Unix socket, which is its maker's */
+	int fd;		   /* listening: own_fd, or that of the Unix socket */
 	struct loop_source *source;
 	struct loop_timer pause;
 	bool busy; /* paused because there was no room */
@@ -61,7 +62,7 @@ static int accept_one(struct listener *listener)
 
 	if (fd < 0)
 		return -errno;
-	/* Who sends has decided already what goes into one segment. */
+	/* Who sends has decided already what goes into one segment. (A Unix socket refuses.) */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	listener->owner.accepted(fd, listener->owner.data);
 	return 0;
@@ -124,21 +125,19 @@ static int listen_at(const struct forward_spec *spec)
 	return fd_steal(&fd);
 }
 
-int listener_new(struct loop *loop, const struct forward_spec *spec,
-		 const struct listener_owner *owner, struct listener **ret)
+static int start(struct loop *loop, int own_fd, int fd, const struct listener_owner *owner,
+		 struct listener **ret)
 {
-	struct listener *listener;
-	int r = listen_at(spec);
+	struct listener *listener = g_new0(struct listener, 1);
+	int r;
 
-	if (r < 0)
-		return r;
-	listener = g_new0(struct listener, 1);
 	listener->loop = loop;
-	listener->fd = r;
+	listener->own_fd = own_fd;
+	listener->fd = fd;
 	listener->owner = *owner;
 	listener->pause.fn = resume;
 	listener->pause.data = listener;
-	r = loop_add(loop, listener->fd, EPOLLIN, clients_waiting, listener, &listener->source);
+	r = loop_add(loop, fd, EPOLLIN, clients_waiting, listener, &listener->source);
 	if (r < 0) {
 		listener_free(listener);
 		return r;
@@ -147,12 +146,38 @@ int listener_new(struct loop *loop, const struct forward_spec *spec,
 	return 0;
 }
 
+int listener_new(struct loop *loop, const struct forward_spec *spec,
+		 const struct listener_owner *owner, struct listener **ret)
+{
+	int fd = listen_at(spec);
+
+	return fd < 0 ? fd : start(loop, fd, fd, owner, ret);
+}
+
+int listener_serve(struct loop *loop, int fd, const struct listener_owner *owner,
+		   struct listener **ret)
+{
+	return start(loop, -EBADF, fd, owner, ret);
+}
+
+/* #syscalls:engine getsockname socketcall */
+uint16_t listener_port(const struct listener *listener)
+{
+	union address address = { 0 };
+	socklen_t len = sizeof(address);
+
+	(void)getsockname(listener->fd, &address.any, &len); /* cannot fail for a socket of ours */
+	if (address.any.sa_family == AF_INET6)
+		return ntohs(address.v6.sin6_port);
+	return address.any.sa_family == AF_INET ? ntohs(address.v4.sin_port) : 0;
+}
+
 void listener_free(struct listener *listener)
 {
 	if (!listener)
 		return;
 	loop_timer_disarm(listener->loop, &listener->pause);
 	loop_remove(listener->source);
-	fd_close(&listener->fd);
+	fd_close(&listener->own_fd);
 	g_free(listener);
 }

@@ -1,4 +1,4 @@
-/* net/listener.h - a listening TCP socket of the host, whose clients are accepted some at a time.
+/* net/listener.h - a listening TCP or Unix socket of the host, whose clients are accepted some at a time.
  *
  * Clients wait in the kernel's backlog for as long as there is a reason not to accept them: a turn
  * takes only some, the owner has room for only some, and a process without descriptors leaves the
@@ -8,8 +8,9 @@
 #define NET_LISTENER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
-#include "wire/apireq.h"
+#include "wire/portspec.h"
 
 struct listener;
 struct loop;
@@ -25,11 +26,17 @@ struct listener_owner {
 };
 
 /* Listen at the host's side of @spec, with the system's largest backlog; an IPv6 listener takes no
- * IPv4 clients. @loop is borrowed. 0, or -errno of socket(2), bind(2) or listen(2).
+ * IPv4 clients; with port 0 the kernel chooses one. @loop is borrowed. 0, or -errno of socket(2), bind(2) or listen(2).
  */
 int listener_new(struct loop *loop, const struct forward_spec *spec,
 		 const struct listener_owner *owner, struct listener **ret);
+
+/* The same for @fd, a listening Unix socket, borrowed. */
+int listener_serve(struct loop *loop, int fd, const struct listener_owner *owner,
+		   struct listener **ret);
 void listener_free(struct listener *listener); /* NULL is a no-op */
+
+uint16_t listener_port(const struct listener *listener); /* 0: a Unix socket */
 
 /* There may be room again. */
 void listener_resume(struct listener *listener);

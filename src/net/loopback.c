@@ -20,6 +20,7 @@
 #include "net/guestsock.h"
 #include "net/listener.h"
 #include "net/stats.h"
+#include "net/tally.h"
 
 /* Of one forward, not joined yet: a service whose backlog is full lets us wait for minutes, and is not
  * to take the place of others.
@@ -44,7 +45,8 @@ struct loopback_forward {
 	struct loopback *loopback;
 	struct listener *listener; /* NULL: closed, but there are clients yet */
 	struct dial_target target;
-	unsigned waiting; /* clients */
+	struct tally *tally; /* a reference; NULL: nobody counts */
+	unsigned waiting;    /* clients */
 };
 
 enum client_state {
@@ -54,7 +56,8 @@ enum client_state {
 
 struct client {
 	struct loopback_forward *forward;
-	int fd; /* owned */
+	int fd;		     /* owned */
+	struct tally *tally; /* NULL: nobody counts, or splice_join() has it */
 	enum client_state state;
 	union {
 		struct guestsock_ask *ask;
@@ -65,8 +68,10 @@ struct client {
 
 static void forward_free_if_unused(struct loopback_forward *forward)
 {
-	if (!forward->listener && forward->waiting == 0)
-		g_free(forward);
+	if (forward->listener || forward->waiting > 0)
+		return;
+	tally_unref(forward->tally);
+	g_free(forward);
 }
 
 /* Its ask or dial has ended, and its descriptor is somebody else's. */
@@ -86,6 +91,8 @@ static void client_free(struct client *client)
 static void client_refuse(struct client *client, uint64_t *counter)
 {
 	(*counter)++;
+	tally_refuse(client->tally);
+	tally_end(client->tally);
 	splice_reset(&client->fd);
 	client_free(client);
 }
@@ -100,7 +107,7 @@ static void dialed(int fd, int error, void *data)
 		client_refuse(client, &loopback->stats.refused);
 		return;
 	}
-	if (splice_join(loopback->splice, fd_steal(&client->fd), fd) < 0)
+	if (splice_join(loopback->splice, fd_steal(&client->fd), fd, client->tally) < 0)
 		loopback->stats.failed++;
 	client_free(client);
 }
@@ -148,7 +155,12 @@ static void accepted(int fd, void *data)
 	int r;
 
 	loopback->stats.accepted++;
-	*client = (struct client){ .forward = forward, .fd = fd, .state = CLIENT_ASKING };
+	*client = (struct client){
+		.forward = forward,
+		.fd = fd,
+		.tally = tally_begin(forward->tally),
+		.state = CLIENT_ASKING,
+	};
 	client->link.data = client;
 	g_queue_push_tail_link(&loopback->clients, &client->link);
 	forward->waiting++;
@@ -157,35 +169,55 @@ static void accepted(int fd, void *data)
 		asked(-EBADF, r, client);
 }
 
-bool loopback_is_meant(const struct forward_spec *spec)
+bool loopback_is_meant(const struct ip *guest)
 {
 	static const struct ip v6 = { .family = IP_V6, .v6 = { { [15] = 1 } } };
-	const struct ip *guest = &spec->guest_addr;
 
 	return (guest->family == IP_V4 && guest->v4.b[0] == 127) || ip_equal(guest, &v6);
 }
 
-int loopback_forward_listen(struct loop *loop, struct loopback *loopback,
-			    const struct settings *settings, const struct forward_spec *spec,
-			    struct loopback_forward **ret)
+/* @fd: a Unix socket, or negative. */
+static int start(struct loopback *loopback, int fd, const struct forward_spec *spec,
+		 struct tally *tally, struct loopback_forward **ret)
 {
 	struct loopback_forward *forward = g_new0(struct loopback_forward, 1);
 	const struct listener_owner owner = { .room = room, .accepted = accepted, .data = forward };
-	int r = -EOPNOTSUPP;
+	int r;
 
-	(void)settings;
 	*forward = (struct loopback_forward){
 		.loopback = loopback,
 		.target = { .ip = spec->guest_addr, .port = spec->guest_port },
 	};
-	if (spec->proto == TRANSPORT_TCP)
-		r = listener_new(loop, spec, &owner, &forward->listener);
+	if (fd >= 0)
+		r = listener_serve(loopback->loop, fd, &owner, &forward->listener);
+	else
+		r = listener_new(loopback->loop, spec, &owner, &forward->listener);
 	if (r < 0) {
 		g_free(forward);
 		return r;
 	}
+	forward->tally = tally_ref(tally);
 	*ret = forward;
 	return 0;
+}
+
+int loopback_forward_listen(struct loopback *loopback, const struct forward_spec *spec,
+			    struct tally *tally, struct loopback_forward **ret)
+{
+	if (spec->proto != TRANSPORT_TCP)
+		return -EOPNOTSUPP;
+	return start(loopback, -EBADF, spec, tally, ret);
+}
+
+int loopback_forward_serve(struct loopback *loopback, int fd, const struct forward_spec *spec,
+			   struct tally *tally, struct loopback_forward **ret)
+{
+	return start(loopback, fd, spec, tally, ret);
+}
+
+uint16_t loopback_forward_port(const struct loopback_forward *forward)
+{
+	return listener_port(forward->listener);
 }
 
 void loopback_forward_close(struct loopback_forward *forward)
@@ -229,6 +261,20 @@ static void give_up(struct client *client)
 		break;
 	}
 	client_refuse(client, &client->forward->loopback->stats.failed);
+}
+
+void loopback_drop(struct loopback *loopback, const struct tally *tally)
+{
+	GList *next;
+
+	for (GList *link = loopback->clients.head; link; link = next) {
+		struct client *client = link->data;
+
+		next = link->next;
+		if (client->tally == tally)
+			give_up(client);
+	}
+	splice_drop(loopback->splice, tally);
 }
 
 void loopback_free(struct loopback *loopback)

@@ -11,13 +11,13 @@
 #include <stdint.h>
 
 #include "net/splice.h"
-#include "wire/apireq.h"
+#include "wire/portspec.h"
 
 struct loop;
 struct loopback;
 struct loopback_forward;
-struct settings;
 struct stats_table;
+struct tally;
 
 struct loopback_stats {
 	uint64_t accepted;  /* clients */
@@ -36,18 +36,27 @@ int loopback_new(struct loop *loop, int broker, struct loopback **ret);
 /* Resets every connection; its forwards have been closed before. NULL is a no-op. */
 void loopback_free(struct loopback *loopback);
 
-/* Whether a forward leads to the guest's loopback: its guest address is in 127/8, or ::1. */
-bool loopback_is_meant(const struct forward_spec *spec);
+/* Whether a guest address is one of the guest's loopback: in 127/8, or ::1. */
+bool loopback_is_meant(const struct ip *guest);
 
-/* Listen, as forward_listen() does (net/forward.h); the guest address of @spec is one that
- * loopback_is_meant(). -EOPNOTSUPP for UDP.
+/* Listen at the host's side of @spec (net/listener.h), for a guest address that loopback_is_meant();
+ * with host port 0 the kernel chooses one. Takes a reference of @tally, where clients are counted.
+ * -EOPNOTSUPP for UDP.
  */
-int loopback_forward_listen(struct loop *loop, struct loopback *loopback,
-			    const struct settings *settings, const struct forward_spec *spec,
-			    struct loopback_forward **ret);
+int loopback_forward_listen(struct loopback *loopback, const struct forward_spec *spec,
+			    struct tally *tally, struct loopback_forward **ret);
+
+/* Accept from @fd, a listening Unix socket (borrowed until loopback_forward_close()). */
+int loopback_forward_serve(struct loopback *loopback, int fd, const struct forward_spec *spec,
+			   struct tally *tally, struct loopback_forward **ret);
+
+uint16_t loopback_forward_port(const struct loopback_forward *forward); /* of the host */
 
 /* Stop listening; what has been accepted goes on. NULL is a no-op. */
 void loopback_forward_close(struct loopback_forward *forward);
+
+/* Reset the clients that are counted in @tally. */
+void loopback_drop(struct loopback *loopback, const struct tally *tally);
 
 struct loopback_stats loopback_stats(const struct loopback *loopback);
 

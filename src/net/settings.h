@@ -7,6 +7,7 @@
 #define NET_SETTINGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -46,6 +47,9 @@ struct settings {
 	bool guest_loopback;		/* forwards may lead to the guest's own loopback */
 	bool dns;			/* the DNS address leads to the host's resolver */
 	struct ip outbound4, outbound6; /* IP_NONE: the kernel chooses */
+
+	const char *const *publish; /* texts that portspec_parse() takes */
+	size_t publish_count;
 
 	const char *api_path;  /* NULL: no API socket */
 	int ready_fd, exit_fd; /* FD_NONE */

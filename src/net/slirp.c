@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
 
@@ -365,13 +366,36 @@ static void forget_listener(struct slirp *slirp, int fd)
 	}
 }
 
-int slirp_stack_add_forward(struct slirp *slirp, const struct forward_spec *forward)
+/* libslirp listens at a port of the kernel's choice, but does not say at which: find a free one for it.
+ * 0 or -errno.
+ */
+static int choose_port(struct forward_spec *forward)
+{
+	const int type = forward->proto == TRANSPORT_UDP ? SOCK_DGRAM : SOCK_STREAM;
+	struct sockaddr_storage host;
+	socklen_t len = to_sockaddr(&forward->host_addr, 0, &host);
+	autofd int fd = socket(host.ss_family, type | SOCK_CLOEXEC, 0);
+	struct sockaddr_in6 chosen; /* its port stands where that of sockaddr_in does */
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&host, len) < 0)
+		return -errno;
+	len = sizeof(chosen);
+	if (getsockname(fd, (struct sockaddr *)&chosen, &len) < 0)
+		return -errno;
+	forward->host_port = ntohs(chosen.sin6_port);
+	return 0;
+}
+
+int slirp_stack_add_forward(struct slirp *slirp, struct forward_spec *forward)
 {
 	int flags = forward->proto == TRANSPORT_UDP ? SLIRP_HOSTFWD_UDP : 0;
 	struct sockaddr_storage host, guest;
+	int r = forward->host_port == 0 ? choose_port(forward) : 0;
 	socklen_t host_len = to_sockaddr(&forward->host_addr, forward->host_port, &host);
 	socklen_t guest_len = to_sockaddr(&forward->guest_addr, forward->guest_port, &guest);
 
+	if (r < 0)
+		return r;
 	if (forward->host_addr.family == IP_V6)
 		flags |= SLIRP_HOSTFWD_V6ONLY;
 	if (slirp_add_hostxfwd(slirp->stack, (const struct sockaddr *)&host, host_len,

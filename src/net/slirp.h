@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "net/settings.h"
-#include "wire/apireq.h"
+#include "wire/portspec.h"
 
 struct loop;
 struct slirp;
@@ -26,10 +26,10 @@ void slirp_stack_free(struct slirp *slirp); /* NULL is a no-op */
 void slirp_stack_input(struct slirp *slirp, const uint8_t *frame, size_t len);
 
 /* Listen on a host address and port and connect what comes to the guest; both addresses are
- * set and of one family. An IPv6 listener takes no IPv4 clients. -errno of bind(2) or
- * listen(2); for TCP the backlog is the system's largest.
+ * set and of one family. An IPv6 listener takes no IPv4 clients. Host port 0 becomes the one that
+ * the kernel chooses. -errno of bind(2) or listen(2); for TCP the backlog is the system's largest.
  */
-int slirp_stack_add_forward(struct slirp *slirp, const struct forward_spec *forward);
+int slirp_stack_add_forward(struct slirp *slirp, struct forward_spec *forward);
 
 /* Stop listening; established connections go on. -ENOENT if libslirp does not know of it. */
 int slirp_stack_remove_forward(struct slirp *slirp, const struct forward_spec *forward);

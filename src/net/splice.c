@@ -37,6 +37,7 @@
 
 #include "base/fd.h"
 #include "base/loop.h"
+#include "net/tally.h"
 
 #define TURN_BYTES (1 << 22)  /* of all streams in one turn */
 #define SHARE_BYTES (1 << 20) /* of one in one turn, each way */
@@ -64,6 +65,7 @@ struct half {
 
 struct stream {
 	struct splice *splice;
+	struct tally *tally; /* a reference; NULL: nobody counts */
 	struct half halves[2];
 	bool failed; /* a side is no more */
 	bool busy;   /* in splice::busy; else in splice::idle */
@@ -224,6 +226,10 @@ static bool carry(struct splice *splice, struct stream *stream, unsigned which)
 	}
 	splice->carried += moved;
 	splice->stats.bytes_to[which] += moved;
+	if (which == 0)
+		tally_to_guest(stream->tally, moved);
+	else
+		tally_from_guest(stream->tally, moved);
 	if (from->in_pipe == 0)
 		take_back_pipe(splice, from);
 	pass_end_on(from, to);
@@ -256,6 +262,7 @@ static void stream_free(struct stream *stream, bool reset)
 		take_back_pipe(splice, half);
 	}
 	splice->stats.streams--;
+	tally_end(stream->tally);
 	g_free(stream);
 }
 
@@ -333,12 +340,13 @@ static int half_start(struct half *half, struct stream *stream, int fd)
 			&half->source);
 }
 
-int splice_join(struct splice *splice, int first, int second)
+int splice_join(struct splice *splice, int first, int second, struct tally *tally)
 {
 	struct stream *stream = g_new0(struct stream, 1);
 	int r;
 
 	stream->splice = splice;
+	stream->tally = tally;
 	stream->link.data = stream;
 	g_queue_push_tail_link(&splice->idle, &stream->link);
 	splice->stats.streams++;
@@ -352,6 +360,27 @@ int splice_join(struct splice *splice, int first, int second)
 	}
 	queue(stream, true);
 	return 0;
+}
+
+static void drop_in(GQueue *queue, const struct tally *tally)
+{
+	GList *next;
+
+	for (GList *link = queue->head; link; link = next) {
+		struct stream *stream = link->data;
+
+		next = link->next;
+		if (stream->tally != tally)
+			continue;
+		stream->splice->stats.reset++;
+		stream_free(stream, true);
+	}
+}
+
+void splice_drop(struct splice *splice, const struct tally *tally)
+{
+	drop_in(&splice->busy, tally);
+	drop_in(&splice->idle, tally);
 }
 
 struct splice *splice_new(struct loop *loop)

@@ -11,6 +11,7 @@
 
 struct loop;
 struct splice;
+struct tally;
 
 struct splice_stats {
 	uint32_t streams;     /* that there are */
@@ -25,10 +26,14 @@ struct splice *splice_new(struct loop *loop);
 void splice_free(struct splice *splice); /* resets the streams that are left; NULL is a no-op */
 
 /* Join two connected non-blocking sockets, which belong to the stream from the call on: it closes
- * them when both sides have ended, and resets both when one has failed. 0, or -errno: then both have
- * been reset.
+ * them when both sides have ended, and resets both when one has failed. The bytes are counted in @tally
+ * (or NULL), and it is ended with the stream: net/tally.h; what the second gets is what goes to the guest.
+ * 0, or -errno: then the stream has ended already.
  */
-int splice_join(struct splice *splice, int first, int second);
+int splice_join(struct splice *splice, int first, int second, struct tally *tally);
+
+/* Reset the streams that count in @tally. */
+void splice_drop(struct splice *splice, const struct tally *tally);
 
 /* Close a socket in a way that its peer takes for a reset. */
 void splice_reset(int *fd);

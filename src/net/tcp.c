@@ -221,6 +221,8 @@ static void close_host(struct tcp_flow *flow, bool abort)
 	if (flow->fd >= 0 && abort)
 		(void)setsockopt(flow->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	fd_close(&flow->fd);
+	tally_end(flow->tally);
+	flow->tally = NULL;
 }
 
 void flow_destroy(struct tcp_flow *flow)

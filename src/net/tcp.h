@@ -24,6 +24,7 @@
 struct dial_target;
 struct loop;
 struct settings;
+struct tally;
 struct tcp;
 struct toobig;
 
@@ -64,7 +65,11 @@ bool tcp_too_big(struct tcp *tcp, const struct toobig *report);
 struct tcp_endpoints {
 	struct ip client, guest;
 	uint16_t client_port, guest_port;
+	struct tally *tally; /* where it is counted; NULL: nowhere */
 };
+
+/* A forwarded port has begun or ceased to use a descriptor, which no connection can have. */
+void tcp_note_listener(struct tcp *tcp, bool opened);
 
 /* How many connections to that place in the guest may be opened now: what it does not answer waits
  * in the host's backlog, and takes no room from others.
@@ -78,6 +83,9 @@ size_t tcp_open_room(const struct tcp *tcp, const struct tcp_endpoints *ends);
  * for a minute. 0, or -errno: the client has been reset.
  */
 int tcp_open_to_guest(struct tcp *tcp, int fd, const struct tcp_endpoints *ends);
+
+/* End the connections that are counted there: both ends are reset. How many. */
+size_t tcp_drop(struct tcp *tcp, const struct tally *tally);
 
 /* An address of the guest has this MAC. */
 void tcp_neighbour(struct tcp *tcp, const struct ip *ip, const struct mac *mac);

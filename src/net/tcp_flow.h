@@ -24,6 +24,7 @@
 #include "net/pool.h"
 #include "net/reassembly.h"
 #include "net/sackboard.h"
+#include "net/tally.h"
 #include "net/tcp.h"
 #include "wire/siphash.h"
 
@@ -62,6 +63,7 @@ struct tcp_flow {
 	struct dial *dial; /* TCP_DIALING */
 	int fd;		   /* owned; -EBADF in DIALING and TIME_WAIT */
 	struct loop_source *source;
+	struct tally *tally; /* of the forward that it came through, while fd is set; or NULL */
 
 	uint32_t iss, snd_una, snd_nxt, snd_max; /* snd_max: the highest snd_nxt so far */
 	uint32_t snd_wnd, snd_wl1, snd_wl2;
@@ -118,6 +120,7 @@ struct tcp {
 	struct tcp_stats stats;
 	struct log_limit no_room[TCP_DROPS];
 	uint64_t descriptors; /* RLIMIT_NOFILE at the start */
+	size_t listeners;     /* descriptors that net/forward.h has */
 };
 
 #define TCP_TABLE_SIZE (1u << 14)

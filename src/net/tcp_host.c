@@ -25,7 +25,10 @@
 #include "net/dial.h"
 #include "net/settings.h"
 #include "net/tcp_flow.h"
+#include "wire/bytes.h"
 #include "wire/icmperr.h"
+
+#define TCP_HEADER 20 /* without options */
 
 #define PARTS_MAX 16 /* buffers in one call */
 #define DNS_PORT 53
@@ -156,13 +159,22 @@ static bool icmp_reason(int error, enum icmperr_reason *ret)
 static void send_unreachable(struct tcp_flow *flow, enum icmperr_reason reason)
 {
 	struct tcp *tcp = flow->tcp;
-	const struct ip guest = flow_guest(flow), remote = flow_remote(flow);
-	const struct ip router = addrplan_gateway(&tcp->settings->plan, guest.family);
-	uint8_t packet[ICMPERR_MAX];
+	uint8_t quoted[ICMPERR_QUOTED_MIN], packet[ICMPERR_MAX];
+	const struct icmperr error = {
+		.reason = reason,
+		.router = addrplan_gateway(&tcp->settings->plan, flow->key.family),
+		.src = flow_guest(flow),
+		.dst = flow_remote(flow),
+		.proto = IPPROTO_TCP,
+		.transport = quoted,
+		.transport_len = sizeof(quoted),
+		.packet_transport_len = TCP_HEADER,
+	};
 	size_t len;
 
-	len = icmperr_build(reason, &router, &guest, &remote, flow->key.guest_port,
-			    flow->key.remote_port, flow->irs, packet);
+	put16(put16(quoted, flow->key.guest_port), flow->key.remote_port);
+	put32(quoted + 4, flow->irs);
+	len = icmperr_build(&error, packet);
 	tcp->output.packet(packet, len, &flow->our_mac, &flow->guest_mac, tcp->output.data);
 }
 
@@ -244,6 +256,7 @@ uint32_t flow_take(struct tcp_flow *flow, const uint8_t *bytes, uint32_t len)
 		return len;
 	taken += bytequeue_append(&flow->to_host, flow->tcp->host_pool, bytes + taken, len - taken);
 	flow->tcp->stats.bytes_to_host += taken;
+	tally_from_guest(flow->tally, taken);
 	return taken; /* the rest is not acknowledged, and comes again */
 }
 
@@ -315,6 +328,7 @@ bool flow_read_host(struct tcp_flow *flow, uint32_t limit)
 	if (got > 0) {
 		tcp->senders += was_empty;
 		tcp->stats.bytes_to_guest += (uint64_t)got;
+		tally_to_guest(flow->tally, (uint64_t)got);
 		return true;
 	}
 	if (got < 0 && errno == EAGAIN) {

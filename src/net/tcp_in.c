@@ -232,6 +232,7 @@ static void take_early(struct tcp_flow *flow)
 
 	flow->rcv_nxt += len;
 	tcp->stats.bytes_to_host += len;
+	tally_from_guest(flow->tally, len);
 	if (flow->host_reset)
 		bytequeue_drop(&flow->to_host, tcp->host_pool, flow->to_host.len);
 	if (early->has_end && early->end == flow->rcv_nxt)

@@ -18,7 +18,7 @@
 
 #define SYN_RETRIES 5	 /* after 1, 2, 4, 8, 16 s; the end comes 32 s after the last */
 #define WAITING_MAX 256	 /* connections that one place in the guest has not answered yet */
-#define OTHERS_MAX 24	 /* descriptors that are no connections, but for forwarded ports */
+#define OTHERS_MAX 24	 /* descriptors that are neither connections nor listeners */
 #define PORT_FIRST 49152 /* RFC 6335: ports that nobody is found at */
 #define PORT_COUNT (65536 - PORT_FIRST)
 #define PORT_TRIES 1024
@@ -40,14 +40,22 @@ static size_t less(size_t from, size_t what)
 	return from - MIN(from, what);
 }
 
+void tcp_note_listener(struct tcp *tcp, bool opened)
+{
+	if (opened)
+		tcp->listeners++;
+	else
+		tcp->listeners--;
+}
+
 size_t tcp_open_room(const struct tcp *tcp, const struct tcp_endpoints *ends)
 {
 	const size_t flows = tcp->stats.flows;
 	const size_t sockets = less(flows, tcp->stats.flows_by_state[TCP_TIME_WAIT]);
 	/* The rest is for those that the guest begins. */
 	const size_t half_open = less(tcp->stats.half_open_limit * 3 / 4, tcp->stats.half_open);
-	const size_t descriptors =
-		less(tcp->descriptors, sockets + OTHERS_MAX + TCP_DESCRIPTORS_LEFT);
+	const size_t descriptors = less(tcp->descriptors, sockets + tcp->listeners + OTHERS_MAX +
+								  TCP_DESCRIPTORS_LEFT);
 	size_t room = MIN(MIN(half_open, descriptors), less(tcp->stats.flows_limit, flows));
 	size_t waiting = 0;
 
@@ -140,6 +148,7 @@ int tcp_open_to_guest(struct tcp *tcp, int fd, const struct tcp_endpoints *ends)
 		flow_destroy(flow);
 		return r;
 	}
+	flow->tally = tally_begin(ends->tally);
 	try_syn(flow, false);
 	return 0;
 }
@@ -178,6 +187,7 @@ void flow_open_input(struct tcp_flow *flow, const struct tcpseg *seg)
 		if (!has_ack) /* nothing shows that it means us */
 			return;
 		flow->tcp->stats.refused_by_guest++;
+		tally_refuse(flow->tally);
 		flow_destroy(flow); /* and the client is reset */
 		return;
 	}
@@ -196,6 +206,7 @@ void flow_open_timeout(struct tcp_flow *flow)
 {
 	if (flow->retries++ >= SYN_RETRIES) {
 		flow->tcp->stats.unanswered_by_guest++;
+		tally_refuse(flow->tally);
 		flow_reset_guest(flow);
 		flow_destroy(flow);
 		return;
@@ -214,6 +225,26 @@ void flow_doubt_neighbour(struct tcp_flow *flow)
 
 	if (tcp->output.neighbour)
 		(void)tcp->output.neighbour(&guest, true, &mac, tcp->output.data);
+}
+
+size_t tcp_drop(struct tcp *tcp, const struct tally *tally)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < TCP_TABLE_SIZE; i++) {
+		struct tcp_flow *next;
+
+		for (struct tcp_flow *flow = tcp->table[i]; flow; flow = next) {
+			next = flow->hash_next;
+			if (!flow->tally || flow->tally != tally)
+				continue;
+			if (flow->state != TCP_TIME_WAIT) /* the guest has gone already */
+				flow_reset_guest(flow);
+			flow_destroy(flow);
+			count++;
+		}
+	}
+	return count;
 }
 
 void tcp_neighbour(struct tcp *tcp, const struct ip *ip, const struct mac *mac)

@@ -8,6 +8,11 @@
 
 #include "base/fd.h"
 
+#ifndef TUN_F_USO4 /* kernel headers before 6.2 */
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
 /* The descriptor itself answers for the device: no socket in its namespace is needed. */
 static int read_mac(int fd, struct mac *ret)
 {
@@ -30,14 +35,23 @@ static int set_header(int fd)
 	return 0;
 }
 
-static int set_offloads(int fd)
+/* The kernel takes all of a set or nothing. *ret_uso: UDP was among what it took. */
+static int set_offloads(int fd, enum tap_offloads wanted, bool *ret_uso)
 {
-	const unsigned long offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+	static const unsigned long tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+	static const unsigned long udp = TUN_F_USO4 | TUN_F_USO6;
+	static const unsigned long sets[] = { tcp | TUN_F_TSO_ECN | udp, tcp | udp,
+					      tcp | TUN_F_TSO_ECN, tcp };
+	int r = -EINVAL;
 
-	if (ioctl(fd, TUNSETOFFLOAD, offloads | TUN_F_TSO_ECN) < 0 &&
-	    ioctl(fd, TUNSETOFFLOAD, offloads) < 0)
-		return -errno;
-	return 0;
+	for (size_t i = wanted == TAP_USO ? 0 : 2; i < sizeof(sets) / sizeof(sets[0]); i++) {
+		if (ioctl(fd, TUNSETOFFLOAD, sets[i]) == 0) {
+			*ret_uso = sets[i] & udp;
+			return 0;
+		}
+		r = -errno;
+	}
+	return r;
 }
 
 /* #syscalls:engine ioctl
@@ -52,18 +66,19 @@ void tap_reset_offloads(int fd)
 /* The flags of TUNSETIFF are those of the one who attaches, whatever the last owner's were; the
  * offloads are the device's own, so a plain owner has to reset what one that was killed has left.
  */
-static int attach(const char *name, bool vnet_hdr, struct tap *ret, const char **reterr_what)
+static int attach(const char *name, enum tap_offloads offloads, struct tap *ret,
+		  const char **reterr_what)
 {
 	autofd int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
-	struct tap tap = { .fd = -EBADF, .vnet_hdr = vnet_hdr };
+	struct tap tap = { .fd = -EBADF, .vnet_hdr = offloads != TAP_PLAIN };
 	int r = 0;
 
 	*reterr_what = "open(\"/dev/net/tun\")";
 	if (fd < 0)
 		return -errno;
 	*reterr_what = "ioctl(TUNSETIFF)";
-	if (vnet_hdr)
+	if (tap.vnet_hdr)
 		ifr.ifr_flags |= IFF_VNET_HDR;
 	memcpy(ifr.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
@@ -71,10 +86,10 @@ static int attach(const char *name, bool vnet_hdr, struct tap *ret, const char *
 	memcpy(tap.name, ifr.ifr_name, sizeof(tap.name));
 	*reterr_what = "ioctl(TUNSETOFFLOAD)";
 	tap_reset_offloads(fd);
-	if (vnet_hdr)
+	if (tap.vnet_hdr)
 		r = set_header(fd);
-	if (vnet_hdr && r == 0)
-		r = set_offloads(fd);
+	if (tap.vnet_hdr && r == 0)
+		r = set_offloads(fd, offloads, &tap.uso);
 	if (r < 0)
 		return r;
 	*reterr_what = "ioctl(SIOCGIFHWADDR)";
@@ -86,15 +101,16 @@ static int attach(const char *name, bool vnet_hdr, struct tap *ret, const char *
 	return 0;
 }
 
-int tap_open(const char *name, bool offloads, struct tap *ret, const char **reterr_what)
+int tap_open(const char *name, enum tap_offloads offloads, struct tap *ret,
+	     const char **reterr_what)
 {
 	/* Whatever it is that fails: with a plain device it works, or fails for the better reason. */
-	if (offloads && attach(name, true, ret, reterr_what) == 0)
+	if (offloads != TAP_PLAIN && attach(name, offloads, ret, reterr_what) == 0)
 		return 0;
-	return attach(name, false, ret, reterr_what);
+	return attach(name, TAP_PLAIN, ret, reterr_what);
 }
 
-int tap_adopt(int fd, bool offloads, struct tap *ret)
+int tap_adopt(int fd, enum tap_offloads offloads, struct tap *ret)
 {
 	struct ifreq ifr = { 0 };
 	struct tap tap = { .fd = fd };
@@ -115,7 +131,7 @@ int tap_adopt(int fd, bool offloads, struct tap *ret)
 		return r;
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return -errno;
-	if (!tap.vnet_hdr || !offloads || set_offloads(fd) < 0)
+	if (!tap.vnet_hdr || offloads == TAP_PLAIN || set_offloads(fd, offloads, &tap.uso) < 0)
 		tap_reset_offloads(fd);
 	*ret = tap;
 	return 0;

@@ -12,11 +12,6 @@ static const char *const verb_names[] = {
 };
 static_assert(sizeof(verb_names) / sizeof(verb_names[0]) == APIREQ_VERBS, "a name per verb");
 
-const char *transport_name(enum transport proto)
-{
-	return proto == TRANSPORT_UDP ? "udp" : "tcp";
-}
-
 static void scan_byte(struct apireq_scan *scan, char c)
 {
 	if (scan->in_string) {
@@ -77,7 +72,8 @@ static bool get_address(const json_t *args, const char *key, struct ip *ret)
 	return ip_parse(text, ret);
 }
 
-static bool get_port(const json_t *args, const char *key, uint16_t *ret)
+/* A port, or how many of them. */
+static bool get_number(const json_t *args, const char *key, uint16_t min, uint16_t *ret)
 {
 	const json_t *value = json_object_get(args, key);
 	double number;
@@ -85,10 +81,39 @@ static bool get_port(const json_t *args, const char *key, uint16_t *ret)
 	if (!json_is_number(value))
 		return false;
 	number = json_number_value(value);
-	if (!(number >= 1 && number <= UINT16_MAX) || number != (double)(uint16_t)number)
+	if (!(number >= min && number <= UINT16_MAX) || number != (double)(uint16_t)number)
 		return false;
 	*ret = (uint16_t)number;
 	return true;
+}
+
+/* Absent or null: one port. */
+static bool get_count(const json_t *args, struct portspec *forward)
+{
+	const json_t *value = json_object_get(args, "count");
+	uint16_t count = 1;
+
+	if (value && !json_is_null(value) && !get_number(args, "count", 1, &count))
+		return false;
+	forward->count = count;
+	return count == 1 || (forward->host_path[0] == '\0' && forward->host_port != 0 &&
+			      forward->host_port + count - 1 <= UINT16_MAX &&
+			      forward->guest_port + count - 1 <= UINT16_MAX);
+}
+
+/* Absent or null: none. */
+static bool get_path(const json_t *args, struct portspec *forward)
+{
+	const json_t *value = json_object_get(args, "host_path");
+	const char *text = json_string_value(value);
+	size_t len = json_string_length(value);
+
+	if (!value || json_is_null(value))
+		return true;
+	if (!text || len == 0 || len >= sizeof(forward->host_path) || strlen(text) != len)
+		return false;
+	memcpy(forward->host_path, text, len + 1);
+	return forward->proto == TRANSPORT_TCP && forward->host_addr.family == IP_NONE;
 }
 
 static bool get_proto(const json_t *args, enum transport *ret)
@@ -104,29 +129,42 @@ static bool get_proto(const json_t *args, enum transport *ret)
 /* The order of the checks is the reference's: the first wrong field names the error. */
 static const char *parse_add(const json_t *args, struct apireq *req)
 {
-	struct forward_spec *forward = &req->forward;
+	struct portspec *forward = &req->forward;
+	bool is_unix;
 
 	if (!get_proto(args, &forward->proto))
 		return "bad request: add_hostfwd: bad arguments.proto";
 	if (!get_address(args, "host_addr", &forward->host_addr))
 		return "bad request: add_hostfwd: bad arguments.host_addr";
-	if (!get_port(args, "host_port", &forward->host_port))
+	if (!get_path(args, forward))
+		return "bad request: add_hostfwd: bad arguments.host_path";
+	is_unix = forward->host_path[0] != '\0';
+	if (!is_unix && !get_number(args, "host_port", 0, &forward->host_port))
 		return "bad request: add_hostfwd: bad arguments.host_port";
 	if (!get_address(args, "guest_addr", &forward->guest_addr))
 		return "bad request: add_hostfwd: bad arguments.guest_addr";
-	if (!get_port(args, "guest_port", &forward->guest_port))
+	if (!get_number(args, "guest_port", 1, &forward->guest_port))
 		return "bad request: add_hostfwd: bad arguments.guest_port";
+	if (!get_count(args, forward))
+		return "bad request: add_hostfwd: bad arguments.count";
+	/* The reference knows no other default; without one both families would be meant. */
+	if (!is_unix && forward->host_addr.family == IP_NONE)
+		forward->host_addr.family = forward->guest_addr.family == IP_V6 ? IP_V6 : IP_V4;
 	return NULL;
 }
 
 static const char *parse_remove(const json_t *args, struct apireq *req)
 {
 	const json_t *id = json_object_get(args, "id");
+	const json_t *drop = json_object_get(args, "drop");
 	double number = json_number_value(id);
 
 	if (!json_is_number(id) || !(number >= 0 && number <= INT32_MAX) ||
 	    number != (double)(uint64_t)number)
 		return "bad request: remove_hostfwd: bad arguments.id";
+	if (drop && !json_is_boolean(drop) && !json_is_null(drop))
+		return "bad request: remove_hostfwd: bad arguments.drop";
+	req->drop = json_is_true(drop);
 	req->id = (uint64_t)number;
 	return NULL;
 }

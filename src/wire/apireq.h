@@ -1,7 +1,8 @@
 /* wire/apireq.h - one request to the API socket: where it ends, and what it asks for.
  *
  * Pure. The dialect is slirp4netns': {"execute": VERB, "arguments": {...}} and nothing after
- * it counts. Unknown keys are ignored. Error texts are those that its callers know.
+ * it counts. Unknown keys are ignored. Error texts are those that its callers know. Ours are host
+ * port 0, "count", "host_path" and "drop".
  */
 #ifndef WIRE_APIREQ_H
 #define WIRE_APIREQ_H
@@ -10,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "wire/inet.h"
+#include "wire/portspec.h"
 
 #define APIREQ_MAX 4096 /* bytes; a request must be shorter */
 
@@ -35,28 +36,16 @@ enum apireq_verb {
 	APIREQ_VERBS
 };
 
-enum transport { TRANSPORT_TCP, TRANSPORT_UDP };
-
-/* A forward as it was asked for: an address that was left out has family IP_NONE. */
-struct forward_spec {
-	enum transport proto;
-	struct ip host_addr;
-	uint16_t host_port;
-	struct ip guest_addr;
-	uint16_t guest_port;
-};
-
 struct apireq {
 	enum apireq_verb verb;
-	struct forward_spec forward; /* add_hostfwd */
-	uint64_t id;		     /* remove_hostfwd */
+	struct portspec forward; /* add_hostfwd; the host's address is set */
+	uint64_t id;		 /* remove_hostfwd */
+	bool drop;		 /* the same: its connections end too */
 };
 
 /* Parse @len bytes (a NUL byte ends them). True and *ret, or false and *reterr_desc, a text of
  * static lifetime for the error reply.
  */
 bool apireq_parse(const char *text, size_t len, struct apireq *ret, const char **reterr_desc);
-
-const char *transport_name(enum transport proto);
 
 #endif

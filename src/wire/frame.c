@@ -13,6 +13,7 @@
 #define ARP_LEN 28 /* RFC 826 with Ethernet and IPv4 addresses */
 #define IP4_HEADER_MIN 20
 #define IP6_HEADER 40
+#define IP6_NEXT 6	    /* offset in the IPv6 header */
 #define IP6_EXTENSION_MAX 8 /* headers in one packet; no sender needs more */
 #define TCP_HEADER_MIN 20
 #define UDP_HEADER 8
@@ -109,7 +110,10 @@ static enum frame_fault parse_ip4(const uint8_t *p, size_t len, struct frame *fr
 static enum frame_fault parse_ip6_payload(uint8_t next, const uint8_t *p, size_t len,
 					  struct frame *frame)
 {
+	size_t next_at = FRAME_ETHER_HEADER + IP6_NEXT;
+
 	for (int i = 0; i < IP6_EXTENSION_MAX; i++) {
+		const size_t at = frame->len - len;
 		size_t header;
 
 		switch (next) {
@@ -122,6 +126,7 @@ static enum frame_fault parse_ip6_payload(uint8_t next, const uint8_t *p, size_t
 			if (header > len)
 				return FRAME_BAD_IP_LENGTH;
 			next = p[0];
+			next_at = at;
 			p += header;
 			len -= header;
 			break;
@@ -130,6 +135,8 @@ static enum frame_fault parse_ip6_payload(uint8_t next, const uint8_t *p, size_t
 				return FRAME_BAD_IP_LENGTH;
 			frame->proto = p[0];
 			frame->fragment = true;
+			frame->fragment_header = at;
+			frame->fragment_next = next_at;
 			return FRAME_OK;
 		default:
 			return parse_transport(next, p, len, frame);

@@ -13,8 +13,8 @@
 
 #include "wire/inet.h"
 
-#define FRAME_ETHER_HEADER 14 /* bytes */
-#define FRAME_MAX (FRAME_ETHER_HEADER + 65535)
+#define FRAME_ETHER_HEADER 14			    /* bytes */
+#define FRAME_MAX (FRAME_ETHER_HEADER + 40 + 65535) /* IPv6 does not count its header (RFC 8200) */
 
 enum frame_kind { FRAME_ARP, FRAME_IP4, FRAME_IP6 };
 
@@ -35,7 +35,11 @@ struct frame {
 	enum frame_kind kind;
 	size_t len;    /* bytes of the frame without trailing padding */
 	uint8_t proto; /* IP protocol of the payload; IPv6: of the first non-extension header */
-	bool fragment; /* IP only: part of a larger packet */
+	bool fragment; /* IP only: part of a larger packet, or IPv6 that has a header for being one */
+	/* Fragments over IPv6 only, else 0: offsets in the frame of the fragment header, all of which is
+	 * there, and of the byte in front of it that names it.
+	 */
+	size_t fragment_header, fragment_next;
 	struct ip src, dst; /* IP: of the header; ARP: sender and target */
 	/* Unfragmented IP only, else 0: offset in the frame of what @proto names, and the bytes from
 	 * there to the end of the packet (to @len).

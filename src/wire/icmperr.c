@@ -1,5 +1,6 @@
 #include "wire/icmperr.h"
 
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
@@ -10,7 +11,30 @@
 #define IP4_HEADER 20
 #define IP6_HEADER 40
 #define ICMP_HEADER 8
-#define TCP_QUOTED 8 /* ports and sequence number: what the receiver looks for */
+
+/* Types of ICMP, and of ICMPv6. */
+enum { UNREACHABLE4 = 3, TIME_EXCEEDED4 = 11 };
+enum { UNREACHABLE6 = 1, TOO_BIG6 = 2, TIME_EXCEEDED6 = 3 };
+
+struct kind {
+	uint8_t type, code;
+};
+
+static const struct {
+	struct kind v4, v6;
+} kinds[] = {
+	[ICMPERR_NET] = { { UNREACHABLE4, 0 }, { UNREACHABLE6, 0 } },
+	[ICMPERR_HOST] = { { UNREACHABLE4, 1 }, { UNREACHABLE6, 3 } },
+	[ICMPERR_PROHIBITED] = { { UNREACHABLE4, 13 }, { UNREACHABLE6, 1 } },
+	[ICMPERR_PROTOCOL] = { { UNREACHABLE4, 2 }, { UNREACHABLE6, 3 } },
+	[ICMPERR_HOST_UNKNOWN] = { { UNREACHABLE4, 7 }, { UNREACHABLE6, 3 } },
+	[ICMPERR_HOST_ISOLATED] = { { UNREACHABLE4, 8 }, { UNREACHABLE6, 3 } },
+	[ICMPERR_PORT] = { { UNREACHABLE4, 3 }, { UNREACHABLE6, 4 } },
+	[ICMPERR_TOO_BIG] = { { UNREACHABLE4, 4 }, { TOO_BIG6, 0 } },
+	[ICMPERR_TTL] = { { TIME_EXCEEDED4, 0 }, { TIME_EXCEEDED6, 0 } },
+	[ICMPERR_REASSEMBLY] = { { TIME_EXCEEDED4, 1 }, { TIME_EXCEEDED6, 1 } },
+};
+static_assert(sizeof(kinds) / sizeof(kinds[0]) == ICMPERR_RAW, "all but the one that has its own");
 
 static size_t put_ip4(uint8_t *p, const struct ip *src, const struct ip *dst, uint8_t proto,
 		      size_t payload_len)
@@ -39,38 +63,46 @@ static size_t put_ip6(uint8_t *p, const struct ip *src, const struct ip *dst, ui
 	return IP6_HEADER;
 }
 
-size_t icmperr_build(enum icmperr_reason reason, const struct ip *router, const struct ip *src,
-		     const struct ip *dst, uint16_t sport, uint16_t dport, uint32_t seq,
-		     uint8_t out[ICMPERR_MAX])
+/* Type, code and the second word; the checksum is to come. */
+static void put_icmp(uint8_t *p, const struct icmperr *error, bool v6)
 {
-	static const uint8_t code4[] = {
-		[ICMPERR_NET] = 0,	[ICMPERR_HOST] = 1,	    [ICMPERR_PROHIBITED] = 13,
-		[ICMPERR_PROTOCOL] = 2, [ICMPERR_HOST_UNKNOWN] = 7, [ICMPERR_HOST_ISOLATED] = 8,
-	};
-	static const uint8_t code6[] = {
-		[ICMPERR_NET] = 0,	[ICMPERR_HOST] = 3,	    [ICMPERR_PROHIBITED] = 1,
-		[ICMPERR_PROTOCOL] = 3, [ICMPERR_HOST_UNKNOWN] = 3, [ICMPERR_HOST_ISOLATED] = 3,
-	};
-	bool v6 = src->family == IP_V6;
-	size_t header = v6 ? IP6_HEADER : IP4_HEADER;
-	size_t icmp_len = ICMP_HEADER + header + TCP_QUOTED;
+	struct kind kind = { error->type, error->code };
+	uint32_t info = error->info;
+
+	if (error->reason != ICMPERR_RAW) {
+		kind = v6 ? kinds[error->reason].v6 : kinds[error->reason].v4;
+		if (error->reason != ICMPERR_TOO_BIG)
+			info = 0;
+		else if (!v6 && info > UINT16_MAX) /* the upper half is none of it (RFC 1191) */
+			info = UINT16_MAX;
+	}
+	p[0] = kind.type;
+	p[1] = kind.code;
+	put16(p + 2, 0);
+	put32(p + 4, info);
+}
+
+size_t icmperr_build(const struct icmperr *error, uint8_t out[ICMPERR_MAX])
+{
+	const struct ip *router = &error->router, *src = &error->src, *dst = &error->dst;
+	const bool v6 = src->family == IP_V6;
+	const size_t header = v6 ? IP6_HEADER : IP4_HEADER;
+	const size_t quoted_len = error->transport_len < ICMPERR_QUOTED ? error->transport_len :
+									  ICMPERR_QUOTED;
+	const size_t icmp_len = ICMP_HEADER + header + quoted_len;
 	uint8_t *icmp = out + header, *quoted = icmp + ICMP_HEADER;
 	uint64_t sum = 0;
 
-	memset(icmp, 0, ICMP_HEADER);
-	icmp[0] = v6 ? 1 : 3;
-	icmp[1] = v6 ? code6[reason] : code4[reason];
+	put_icmp(icmp, error, v6);
 	if (v6) {
 		put_ip6(out, router, src, IPPROTO_ICMPV6, icmp_len);
-		quoted += put_ip6(quoted, src, dst, IPPROTO_TCP, IP4_HEADER);
+		quoted += put_ip6(quoted, src, dst, error->proto, error->packet_transport_len);
 		sum = checksum_add_pseudo(0, router, src, IPPROTO_ICMPV6, (uint32_t)icmp_len);
 	} else {
 		put_ip4(out, router, src, IPPROTO_ICMP, icmp_len);
-		quoted += put_ip4(quoted, src, dst, IPPROTO_TCP, IP4_HEADER);
+		quoted += put_ip4(quoted, src, dst, error->proto, error->packet_transport_len);
 	}
-	put16(quoted, sport);
-	put16(quoted + 2, dport);
-	put32(quoted + 4, seq);
+	memcpy(quoted, error->transport, quoted_len);
 	checksum_store(icmp + 2, checksum_add(sum, icmp, icmp_len));
 	return header + icmp_len;
 }

@@ -82,12 +82,12 @@ ADD_ERRORS = [
         "bogus", "localhost", "1.2.3", "256.0.0.1", "127.0.0.1 ", "198.51.100.9", "010.0.0.1", ":::",
         "fe80::1%lo")),
     *(add(f"guest-addr-{g}", guest_addr=g) for g in ("bogus", "10.0.2", "10.0.2.100/24", "localhost")),
-    *(add(f"host-port-{json.dumps(p)}", host_port=p) for p in (0, "8080", None, True, -0.5, 0.9, [1])),
+    *(add(f"host-port-{json.dumps(p)}", host_port=p) for p in ("8080", None, True, -0.5, 0.9, [1])),
     *(add(f"guest-port-{json.dumps(p)}", guest_port=p) for p in (0, "80", None, {})),
     add("no-host-port", without=["host_port"]), add("no-guest-port", without=["guest_port"]),
-    add("order-proto-first", proto="x", host_addr="x", host_port=0),
-    add("order-host-addr-second", host_addr="x", host_port=0, guest_addr="x"),
-    add("order-host-port-third", host_port=0, guest_addr="x", guest_port=0),
+    add("order-proto-first", proto="x", host_addr="x", host_port="x"),
+    add("order-host-addr-second", host_addr="x", host_port="x", guest_addr="x"),
+    add("order-host-port-third", host_port="x", guest_addr="x", guest_port=0),
     add("order-guest-addr-fourth", guest_addr="x", guest_port=0),
     add("port-out-of-range-high", host_port=65536), add("port-negative", host_port=-1),
     add("port-far-out-of-range", host_port=70000), add("port-fraction", host_port=8080.5),
@@ -98,6 +98,7 @@ ADD_ERRORS = [
     raw("list-after-errors", LIST),
 ]
 
+PORT_ZERO = [add("chosen", host_port=0)]
 NO_PROTO = [add("proto-missing", without=["proto"])]
 PROTO_NULL = [add("proto-null", proto=None)]
 NO_ARGUMENTS = [raw("arguments-missing", b'{"execute":"add_hostfwd"}')]
@@ -157,7 +158,8 @@ IPV6_OFF = [
 STATS = [raw("get", b'{"execute":"get_stats"}')]
 
 SCENARIOS = {
-    "grammar": GRAMMAR, "framing": FRAMING, "add-errors": ADD_ERRORS, "no-proto": NO_PROTO,
+    "grammar": GRAMMAR, "framing": FRAMING, "add-errors": ADD_ERRORS,
+    "port-zero": PORT_ZERO, "no-proto": NO_PROTO,
     "proto-null": PROTO_NULL, "no-arguments": NO_ARGUMENTS, "arguments-list": ARGUMENTS_LIST,
     "forwards": FORWARDS, "fraction-id": FRACTION_ID, "ipv6": IPV6, "ipv6-off": IPV6_OFF,
     "stats": STATS,

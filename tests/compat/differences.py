@@ -41,6 +41,8 @@ default=native)
 --guest-loopback         forwards may lead to the own loopback of the namespace
 --pcap=FILE              write every frame of the TAP to a pcapng file
 --pcap-limit=MIB         end that file at this size (default=1024)
+--publish=SPEC           forward [HOSTADDR:]PORT[-LAST]:[GUESTADDR:]PORT[-LAST][/tcp|/udp|/tcp+udp] or \
+unix:PATH:PORT
 """
 _LAST = "-v, --version            show version and exit\n"
 _BEYOND = USAGE[USAGE.index(_LAST):]
@@ -95,10 +97,16 @@ def error(desc):
     return f'{{"error":{{"desc":"bad request: {desc}"}}}}'
 
 
+def detailed(desc):
+    return f'{{"error":{{"desc":"bad request: {desc}","detail":"{ANYTHING}"}}}}'
+
+
 def survives(desc="add_hostfwd: bad arguments.proto"):
     return {"answer": ("", error(desc)), "life": ("signal 11", "running")}
 
 
+FAILED = "add_hostfwd: slirp_add_hostfwd failed"
+COUNTERS = ',"accepted":0,"refused":0,"active":0,"bytes_to_guest":0,"bytes_from_guest":0'
 BAD_HOST_PORT = error("add_hostfwd: bad arguments.host_port")
 BAD_GUEST_PORT = error("add_hostfwd: bad arguments.guest_port")
 ACCEPTED = re.compile(r'^\{"return":\{"id":\d+\}\}$')
@@ -259,13 +267,15 @@ API = [
     Difference("api/forwards/log@*", "a refused forward is said with its reason, no request is logged", {
         "stderr": (re.compile(r"(?s)apifd event\n.*(?=exitfd event)"), "".join(
             f"api: add_hostfwd: {at}: Address already in use\n" for at in (
-                "tcp port 18080", "udp port 18080", "tcp port 18082", "tcp port 18080")))}),
+                "tcp 127.0.0.1:18080", "udp 127.0.0.1:18080", "tcp 127.0.0.1:18082",
+                "tcp 0.0.0.0:18080")))}),
     Difference("api/add-errors/log@*", "a refused forward is said with its reason, no request is logged", {
         "stderr": (re.compile(r"(?s)apifd event\n.*(?=exitfd event)"),
-                   "api: add_hostfwd: tcp port 18080: Cannot assign requested address\n")}),
+                   "api: add_hostfwd: tcp 198.51.100.9:18080: Cannot assign requested address "
+                   "(it is no address of this host)\n")}),
     Difference("api/ipv6/log@*", "a refused forward is said with its reason, no request is logged", {
         "stderr": (re.compile(r"(?s)apifd event\n.*(?=exitfd event)"),
-                   "api: add_hostfwd: tcp port 18070: Address already in use\n")}),
+                   "api: add_hostfwd: tcp [::]:18070: Address already in use\n")}),
     *(Difference(f"api/{scenario}/log@*", "the request is answered, and the process ends when told to", {
         "stderr": (re.compile(r"(?s)apifd event\n.*\Z"), "exitfd event\n")})
       for scenario in ("no-proto", "proto-null", "no-arguments", "arguments-list")),
@@ -274,8 +284,16 @@ API = [
     Difference("api/*", "the list has both shapes that callers look for", {
         "answer": (re.compile(r'^\{"entries":(\[.*\])\}$'),
                    r'{"entries":\1,"return":{"entries":\1}}')}),
+    Difference("api/*", "a forward of our own TCP has counters", {
+        "answer": (re.compile(r'("proto":"tcp",[^{}]*"guest_port":\d+)\}'), rf'\1{COUNTERS}}}')}),
+    Difference("api/*", "what the system has refused has its reason", {
+        "answer": (error(FAILED), detailed(FAILED))}),
+    Difference("api/port-zero/chosen@*", "the kernel may choose the port", {
+        "answer": (BAD_HOST_PORT, f'{{"return":{{"id":1,"host_port":{ANYTHING}}}}}')}),
     Difference("api/stats/get@*", "the counters can be asked for", answers(
-        "unknown execute", f'{{"return":{{"link":{{{ANYTHING}}},"gate":{{{ANYTHING}}}}}}}')),
+        "unknown execute",
+        '{"return":{' + ",".join(f'"{module}":{{{ANYTHING}}}' for module in (
+            "link", "gate", "tcp", "pool", "ports")) + "}}")),
     Difference("api/framing/split*", "a request may come in pieces", answers(
         "cannot parse JSON", '{"entries":[],"return":{"entries":[]}}')),
     Difference("api/fraction-id/remove-fraction@*", "an id is a whole number", {
@@ -297,11 +315,12 @@ API = [
 ]
 
 _GUEST6 = "fd00::cd4:18ff:fed9:38fb"    # of the MAC in api_requests.py
-_ENTRY = '{{"id":{},"proto":"{}","host_addr":"{}","host_port":{},"guest_addr":"{}","guest_port":80}}'
+_ENTRY = '{{"id":{},"proto":"{}","host_addr":"{}","host_port":{},"guest_addr":"{}","guest_port":80{}}}'
+_BOTH = ',"guest_addr4":"10.0.2.100"'    # on :: for IPv4 clients; that of 18070 has given way to the sixth
 _ENTRIES = [_ENTRY.format(*fields) for fields in (
-    (1, "tcp", "::", 18070, _GUEST6), (2, "tcp", "::1", 18071, _GUEST6),
-    (3, "tcp", "::1", 18072, "fd00::100"), (4, "tcp", "::", 18073, "fd00::100"),
-    (5, "udp", "::", 18074, _GUEST6), (6, "tcp", "127.0.0.1", 18070, "10.0.2.100"))]
+    (1, "tcp", "::", 18070, _GUEST6, COUNTERS), (2, "tcp", "::1", 18071, _GUEST6, COUNTERS),
+    (3, "tcp", "::1", 18072, "fd00::100", COUNTERS), (4, "tcp", "::", 18073, "fd00::100", COUNTERS),
+    (5, "udp", "::", 18074, _GUEST6, _BOTH), (6, "tcp", "127.0.0.1", 18070, "10.0.2.100", COUNTERS))]
 
 
 def listed(entries):
@@ -314,7 +333,7 @@ API_IPV6 = [
         "answer": (EVERYTHING, f'{{"return":{{"id":{number}}}}}')})
       for number, id_ in enumerate(("any", "loopback", "guest", "guest-alone", "udp", "any-v4-taken"), 1)),
     Difference("api/ipv6/any-again@*", "IPv6 can be forwarded", answers(
-        "add_hostfwd: bad arguments.host_addr", error("add_hostfwd: slirp_add_hostfwd failed"))),
+        "add_hostfwd: bad arguments.host_addr", detailed(FAILED))),
     Difference("api/ipv6/host-6-guest-4@*", "of two families the guest's is the wrong one", answers(
         "add_hostfwd: bad arguments.host_addr", error("add_hostfwd: bad arguments.guest_addr"))),
     Difference("api/ipv6/list@*", "IPv6 can be forwarded", listed(_ENTRIES)),
@@ -341,6 +360,17 @@ BEYOND = [
     ours_only("tcp-slirp", "--tcp=slirp"), ours_only("tcp-native", "--tcp=native"),
     ours_only("tcp-separate", "--tcp"), ours_only("tcp-last-wins", "--tcp=fast"),
     ours_only("tcp-among-abbreviations", "--tcp=native"),
+    ours_only("publish", "--publish=18080:80"),
+    ours_refuses("publish-bad", "--publish=80/sctp",
+                 "--publish=80/sctp: the protocol is not tcp, udp or tcp+udp"),
+    ours_refuses("publish-missing", "--publish",
+                 "slirp4netns: option '--publish' requires an argument", usage=True),
+    Difference("beyond/publish-foreign-address@*", "a port that cannot be published ends the start", {
+        "stdout": (USAGE, BANNER),
+        "stderr": (unknown("--publish=198.51.100.9:8080:80"),
+                   "sent tapfd=N for tap0\nreceived tapfd=N\n"
+                   "--publish=198.51.100.9:8080:80: tcp 198.51.100.9:8080: Cannot assign requested address "
+                   "(it is no address of this host)\n")}),
     ours_only("pcap", "--pcap=TMP/capture", files="capture"),
     ours_refuses("tcp-unknown", "--tcp=fast",
                  '--tcp must be "native" or "slirp", not "fast"'),

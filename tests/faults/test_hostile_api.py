@@ -105,8 +105,19 @@ BAD_REQUESTS = {
                       b'"guest_port":80}}',
     "add-port-70000": b'{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_port":70000,'
                       b'"guest_port":80}}',
-    "add-port-0": b'{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_port":0,'
-                  b'"guest_port":80}}',
+    "add-guest-port-0": b'{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_port":80,'
+                        b'"guest_port":0}}',
+    "add-count-0": b'{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_port":8080,'
+                   b'"guest_port":80,"count":0}}',
+    "add-range-beyond": b'{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_port":65000,'
+                        b'"guest_port":80,"count":1000}}',
+    "add-everything": b'{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_port":1,'
+                      b'"guest_port":1,"count":65535}}',
+    "add-path-list": b'{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_path":["/x"],'
+                     b'"guest_port":80}}',
+    "add-path-confined": b'{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_path":"/x",'
+                         b'"guest_port":80}}',
+    "remove-drop-number": b'{"execute":"remove_hostfwd","arguments":{"id":1,"drop":1}}',
     "add-port-huge": b'{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_port":1e300,'
                      b'"guest_port":80}}',
     "remove-without-arguments": b'{"execute":"remove_hostfwd"}',

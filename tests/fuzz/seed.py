@@ -42,6 +42,45 @@ FRAMES = {
     "dhcp6": ip6(17, struct.pack(">HHHH", 546, 547, 12, 0) + b"data"),
     "short": b"\x00\x01\x02", "lying-length": ip4(17, UDP)[:-2], "padded": ip4(17, UDP) + bytes(18),
 }
+DHCP = struct.pack(">HHHH", 68, 67, 12, 0) + b"data"
+DATAGRAMS = {name: FRAMES[name] for name in ("udp4", "udp6", "tftp4", "padded", "dhcp6")} | {
+    "empty4": ip4(17, UDP[:4] + b"\0\x08\0\0"), "long6": ip6(17, struct.pack(">HHHH", 1, 2, 3008, 0) + bytes(3000)),
+    "long4": ip4(17, struct.pack(">HHHH", 1, 2, 1508, 0) + bytes(1500)), "options4": ip4(17, UDP, options=b"\x01" * 8),
+    "hop-by-hop6": ip6(0, b"\x11\x00\x01\x04\x00\x00\x00\x00" + UDP), "port-0": ip4(17, UDP[:2] + b"\0\0" + UDP[4:]),
+    "shorter": ip4(17, UDP + b"surplus"), "longer": ip4(17, UDP[:-1]), "length-7": ip4(17, UDP[:4] + b"\0\x07" + UDP[6:]),
+}
+
+
+def piece4(offset, payload, more=True, ident=1, options=b""):
+    frame = bytearray(ip4(17, payload, fragment=offset // 8 | 0x2000 * more, options=options))
+    frame[18:20] = struct.pack(">H", ident)
+    end = 34 + len(options)
+    total = sum(struct.unpack(f">{(end - 14) // 2}H", frame[14:end]))
+    total = (total & 0xffff) + (total >> 16)
+    frame[24:26] = struct.pack(">H", ~((total & 0xffff) + (total >> 16)) & 0xffff)
+    return bytes(frame)
+
+
+def piece6(offset, payload, more=True, ident=1, front=b"", proto=17):
+    return ip6(0 if front else 44, front + struct.pack(">BBHI", proto, 0, offset | more, ident) + payload)
+
+
+def row(*frames, later=()):
+    return b"".join(struct.pack(">H", len(f) | 0x8000 * (i in later)) + f for i, f in enumerate(frames))
+
+
+HALF, REST, OPTIONS = UDP[:8], UDP[8:], b"\x2c\x00\x01\x04\x00\x00\x00\x00"
+FRAGMENTS = {
+    "in-order4": row(piece4(0, HALF), piece4(8, REST, False)), "in-order6": row(piece6(0, HALF), piece6(8, REST, False)),
+    "three6": row(piece6(0, HALF), piece6(8, bytes(8)), piece6(16, b"x", False)), "atomic6": row(piece6(0, UDP, False)),
+    "overlap4": row(piece4(0, HALF + bytes(8)), piece4(8, REST, False)), "overlap6": row(piece6(0, HALF + bytes(8)), piece6(8, REST, False)),
+    "again4": row(piece4(0, HALF), piece4(0, HALF), piece4(8, REST, False)), "again6": row(piece6(0, HALF), piece6(0, HALF), piece6(8, REST, False)),
+    "late": row(piece4(0, HALF), piece6(0, HALF), piece4(8, REST, False), piece6(8, REST, False), later=(0, 1, 2, 3)),
+    "many": row(*(piece4(0, HALF, ident=i) for i in range(20)), *(piece6(0, HALF, ident=i) for i in range(20)), piece6(8, REST, False, 19)),
+    "options": row(piece4(0, HALF, options=b"\x01" * 4), piece4(8, REST, False), piece6(0, HALF, front=OPTIONS), piece6(8, REST, False)),
+    "nested6": row(piece6(0, struct.pack(">BBHI", 17, 0, 0, 2), proto=44), piece6(8, UDP, False)), "hole": row(piece4(0, HALF), piece4(16, REST, False)),
+    "beyond4": row(piece4(65528, bytes(8)), piece4(65528, bytes(9), False)), "beyond6": row(piece6(65528, bytes(8)), piece6(65528, b"", False)),
+}
 SYN, PUSH, ACK = 0x02, 0x18, 0x10
 LINUX_SYN = b"\x02\x04\x05\xb4\x04\x02\x08\x0a\x00\x00\x00\x01\x00\x00\x00\x00\x01\x03\x03\x07"
 SACK = b"\x00\x00\x00\x10\x00\x00\x00\x20"
@@ -104,7 +143,10 @@ GATE = {name: vnet(frame, False, start=0, offset=0) for name, frame in FRAMES.it
     "partial-tcp4": vnet(FRAMES["tcp4"]), "partial-tcp6": vnet(FRAMES["urgent6"], start=54),
     "partial-udp4": vnet(FRAMES["udp4"], offset=6), "partial-lie": vnet(FRAMES["tcp4"], start=14, offset=2),
     "partial-outside": vnet(FRAMES["tcp4"], start=0xffff, offset=0xffff), "large4": vnet(FRAMES["tcp4"], True, 1, 1460),
-    "too-big4": vnet(TOO_BIG["told4"], False, start=0, offset=0),
+    "too-big4": vnet(TOO_BIG["told4"], False, start=0, offset=0), "large-udp4": vnet(DATAGRAMS["long4"], True, 5, 100, offset=6),
+    "large-udp6": vnet(DATAGRAMS["long6"], True, 5, 1400, start=54, offset=6), "large-udp-0": vnet(DATAGRAMS["long4"], True, 5, 0, offset=6),
+    "large-udp-1": vnet(DATAGRAMS["long4"], True, 5, 1, offset=6), "dhcp4": vnet(ip4(17, DHCP, "10.0.2.2"), False, start=0, offset=0),
+    "atomic6": vnet(piece6(0, UDP, False), False, start=0, offset=0),
 }
 
 
@@ -170,6 +212,7 @@ REQUESTS = {
     "add": ADD % ("0.0.0.0", 8080), "add6": ADD % ("::", 8080), "add-name": ADD % ("localhost", 80),
     "add-fraction": ADD % ("", "80.5"), "add-huge": ADD % ("", "1e99"), "add-bare": '{"execute":"add_hostfwd"}',
     "list": '{"execute":"list_hostfwd"}\0', "stats": '{"execute":"get_stats"}', "remove": '{"execute":"remove_hostfwd","arguments":{"id":1}}',
+    "add-range": ADD % ("", '1,"count":9'), "add-path": ADD % ("", '1,"host_path":"/x"'), "drop": '{"execute":"remove_hostfwd","arguments":{"id":1,"drop":true}}',
     "array": "[1]", "number": "12", "string": '"a\\"b"', "open": '{"a":"\\', "twice": '{"a":1,"a":2}', "empty": " ",
 }
 NAMESERVERS = {
@@ -177,13 +220,17 @@ NAMESERVERS = {
     "scope": "nameserver fe80::1%eth0\n", "comment": "# nameserver 192.0.2.1\nnameserver\t127.0.0.53 # here",
     "bad": "nameserver a.test\nnameserver 192.0.2.300\nnameserver", "ends": "nameserver 192.0.2.1\r\n\n\0nameserver ::1%",
 }
+PORTS = {
+    "number": "80", "range": "8000-8099:9000-9099/udp", "both": "127.0.0.1:8080:10.0.2.50:80/tcp+udp", "chosen": "0:80",
+    "ipv6": "[::1]:1-3:[fd00::100]:4-6", "unix": "unix:/run/a:b.sock:80", "brackets": "[::1:80:80", "parts": "1:2:3:4:5", "protocol": "80/sctp",
+}
 LINES = {
     "podman": "--disable-host-loopback|--mtu=65520|--enable-sandbox|--enable-seccomp|--enable-ipv6|-c|-e|3|-r|4|--netns-type=path|/proc/self/ns/net|tap0",
     "rootlesskit": "--mtu|65520|-r|3|--disable-host-loopback|--cidr|10.41.0.0/16|12345|tap0",
     "bess": "--target-type=bess|/tmp/bess.sock", "tapfd": "--netns-type=tapfd|7", "mac": "-c|--macaddress=e:4:8:9:8:b|1|tap0",
     "outbound": "--outbound-addr=lo|--outbound-addr6=::1|1|tap0", "ambiguous": "--enable-s", "abbreviated": "--conf|--mt=1400|1|tap0",
     "permuted": "1|--cidr|10.0.1.0/24|tap0|-c", "cidr": "--cidr=10.0.2.128/25|1|tap0", "help": "-h", "version": "--version",
-    "exact": "--tcp=native|--t|bess|/tmp/bess.sock|--pcap|x|--pcap-limit=1", "missing": "-m", "dashes": "--|1|tap0", "numbers": "-e| 3|-r|+4|-m|4294967297|1|tap0",
+    "exact": "--tcp=native|--t|bess|/tmp/bess.sock|--pcap|x|--pcap-limit=1", "publish": "--publish=80|--publish|0:53/udp|1|tap0|--publish=unix:/x:80", "publish-bad": "--publish=80/sctp|1|tap0", "missing": "-m", "dashes": "--|1|tap0", "numbers": "-e| 3|-r|+4|-m|4294967297|1|tap0",
 }
 
 
@@ -197,8 +244,11 @@ root = pathlib.Path(sys.argv[1])
 write(root / "frame", FRAMES)
 write(root / "tcpseg", SEGMENTS)
 write(root / "toobig", TOO_BIG)
+write(root / "udpgram", DATAGRAMS)
+write(root / "defrag", FRAGMENTS)
 write(root / "gate", GATE)
 write(root / "tcp", CONNECTIONS)
 write(root / "apireq", REQUESTS)
 write(root / "nameserver", NAMESERVERS)
+write(root / "portspec", PORTS)
 write(root / "cli", {name: line.replace("|", "\n") for name, line in LINES.items()})

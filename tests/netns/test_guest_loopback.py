@@ -1,7 +1,9 @@
 """--guest-loopback: ports that lead to services on the guest's own loopback, and the broker behind."""
+import contextlib
 import os
 import pathlib
 import signal
+import socket
 
 import pytest
 
@@ -64,8 +66,11 @@ def broker_of(gate):
 
 def pipes(pid):
     """The ends of pipes that a process has."""
-    links = [os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
-    return sum(link.startswith("pipe:") for link in links)
+    found = 0
+    for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):    # closed meanwhile
+            found += os.readlink(fd).startswith("pipe:")
+    return found
 
 
 # --- traffic ---
@@ -161,11 +166,61 @@ def test_removed_forward(world, sock):
     holding.kill()
 
 
+def entry(sock):
+    return w.api(sock, "list_hostfwd")["entries"][0]
+
+
+def test_counters_of_the_forward(world, sock):
+    served(world, sock, FAMILIES["ip4"], *CONFINED)
+    assert peer(world, world.inet, peers.upload, w.HOST4, HOST_PORT, 1 << 20) == \
+        peers.stream_digest(1 << 20)
+    w.wait_until(lambda: entry(sock)["active"] == 0, "the end of the stream")
+    seen = entry(sock)
+    assert (seen["accepted"], seen["refused"]) == (1, 0)
+    assert seen["bytes_to_guest"] == len("sink\n") + (1 << 20)
+    assert 0 < seen["bytes_from_guest"] < 1000
+
+
+def test_dropped_connections(world, sock):
+    """With "drop" a forward takes its connections with it."""
+    served(world, sock, FAMILIES["ip4"], *CONFINED)
+    draining = begin(world, world.inet, peers.drain, w.HOST4, HOST_PORT, ready_line="begun")
+    assert w.api(sock, "remove_hostfwd", id=1, drop=True) == {"return": {}}
+    assert finish(draining) == "ECONNRESET"
+    assert counters(sock)["streams"] == 0
+
+
+@pytest.mark.parametrize("tcp", ["native", "slirp"])
+def test_published(world, sock, tcp):
+    """A range, and a port of the kernel's choice."""
+    world.start_tap("-a", sock, *CONFINED, "--guest-loopback", f"--tcp={tcp}",
+                    "--publish=8080-8081:127.0.0.1:7000-7001", "--publish=0:127.0.0.1:7000")
+    for port in (PORT, PORT + 1):
+        probes.serve(world, world.guest, peers.tcp_server, "127.0.0.1", port)
+    chosen = w.api(sock, "list_hostfwd")["entries"][1]["host_port"]
+    for port in (8080, 8081, chosen):
+        assert peer(world, world.inet, peers.ask, w.HOST4, port, "peer") == "127.0.0.1"
+
+
+def test_unix_socket(world, sock, family):
+    """Its clients get to the guest's loopback too."""
+    path = world.tmp / "published.sock"
+    start(world, sock, addresses=())
+    probes.serve(world, world.guest, peers.tcp_server, family[2])
+    answer = w.api(sock, "add_hostfwd", proto="tcp", host_path=str(path), guest_addr=family[2],
+                   guest_port=PORT)
+    assert "error" not in answer, answer
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(b"echo\nthe same")
+        client.shutdown(socket.SHUT_WR)
+        assert client.makefile("rb").read() == b"the same"
+
+
 def test_udp_is_refused(world, sock):
-    gate = start(world, sock, addresses=())
-    assert "error" in add(sock, proto="udp")
-    assert any("udp port 8080" in line and "not supported" in line
-               for line in probes.errors(gate))
+    start(world, sock, addresses=())
+    assert add(sock, proto="udp")["error"]["detail"] == \
+        "udp 0.0.0.0:8080: Operation not supported (only TCP gets to the guest's loopback)"
     assert w.api(sock, "list_hostfwd")["entries"] == []
 
 

@@ -9,6 +9,7 @@
 #include "net/gate.h"
 
 #define PROTO_TCP 6
+#define PROTO_UDP 17
 #define TCP4_OFFSET 34
 #define UDP6_OFFSET 54
 
@@ -35,8 +36,8 @@ static const struct link_info plain;
 struct world {
 	struct addrplan plan;
 	struct gate gate;
-	unsigned stack_frames, tcp_frames;
-	uint8_t last[4096]; /* frame, to either */
+	unsigned stack_frames, tcp_frames, udp_frames;
+	uint8_t last[4096]; /* frame, to any of them */
 	size_t last_len;
 };
 
@@ -61,6 +62,21 @@ static inline void take_tcp(const uint8_t *frame, size_t len, const struct frame
 	memcpy(world->last, frame, MIN(len, sizeof(world->last)));
 }
 
+static inline void take_udp(const uint8_t *frame, size_t len, const struct frame *parsed,
+			    const struct link_info *info, void *data)
+{
+	struct world *world = data;
+
+	g_assert_cmpuint(parsed->proto, ==, PROTO_UDP);
+	g_assert_cmpuint(parsed->len, ==, len);
+	g_assert_cmpuint(parsed->transport + parsed->transport_len, ==, len);
+	g_assert_false(parsed->fragment);
+	g_assert_true(info->gso_type == 0 || info->gso_size != 0);
+	world->udp_frames++;
+	world->last_len = len;
+	memcpy(world->last, frame, MIN(len, sizeof(world->last)));
+}
+
 static inline void make_world(struct world *world)
 {
 	char error[ADDRPLAN_ERROR_MAX];
@@ -72,7 +88,7 @@ static inline void make_world(struct world *world)
 			  .mtu = 1500,
 			  .pass = take },
 	};
-	world->gate.data = world->gate.tcp_data = world;
+	world->gate.data = world->gate.tcp_data = world->gate.udp_data = world;
 	g_assert_true(addrplan_parse("10.0.2.0/24", &world->plan, error));
 }
 

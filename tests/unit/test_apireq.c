@@ -72,8 +72,56 @@ static void test_add(void)
 }
 
 #define ADD(fields) "{\"execute\":\"add_hostfwd\",\"arguments\":{" fields "}}"
+#define RANGE(host_port, guest_port, count)                                            \
+	ADD("\"proto\":\"tcp\",\"host_port\":" host_port ",\"guest_port\":" guest_port \
+	    ",\"count\":" count)
+#define SOCKET(proto, path, more) \
+	ADD("\"proto\":\"" proto "\",\"host_path\":" path ",\"guest_port\":80" more)
+#define LONG_PATH "/123456789012345678901234567890123456789012345678901234567890"
 #define REMOVE(id) "{\"execute\":\"remove_hostfwd\",\"arguments\":{\"id\":" id "}}"
 #define BAD(what) "bad request: add_hostfwd: bad arguments." what
+
+static struct apireq parsed(const char *text)
+{
+	const char *error = NULL;
+	struct apireq req;
+
+	g_test_message("%s", text);
+	g_assert_true(parse(text, &req, &error));
+	return req;
+}
+
+/* Ours: what slirp4netns does not have. */
+static void test_beyond(void)
+{
+	struct apireq req = parsed(RANGE("8000", "9000", "100"));
+
+	g_assert_cmpuint(req.forward.host_port, ==, 8000);
+	g_assert_cmpuint(req.forward.guest_port, ==, 9000);
+	g_assert_cmpuint(req.forward.count, ==, 100);
+	g_assert_cmpuint(parsed(RANGE("0", "80", "1")).forward.host_port, ==, 0);
+	g_assert_cmpuint(parsed(RANGE("80", "80", "null")).forward.count, ==, 1);
+	g_assert_cmpuint(parsed(RANGE("1", "1", "65535")).forward.count, ==, 65535);
+	req = parsed(SOCKET("tcp", "\"/run/x\"", ""));
+	g_assert_cmpstr(req.forward.host_path, ==, "/run/x");
+	g_assert_cmpuint(req.forward.guest_port, ==, 80);
+	g_assert_true(parsed(REMOVE("1,\"drop\":true")).drop);
+	g_assert_false(parsed(REMOVE("1,\"drop\":false")).drop);
+	g_assert_false(parsed(REMOVE("1")).drop);
+}
+
+/* A host address that is left out is that of one family: the guest address's, or IPv4. */
+static void test_default_host_address(void)
+{
+	struct apireq req = parsed(RANGE("80", "80", "1"));
+
+	g_assert_cmpint(req.forward.host_addr.family, ==, IP_V4);
+	g_assert_true(ip_is_any(&req.forward.host_addr));
+	req = parsed(ADD("\"proto\":\"tcp\",\"host_port\":1,\"guest_port\":1,"
+			 "\"guest_addr\":\"fd00::100\""));
+	g_assert_cmpint(req.forward.host_addr.family, ==, IP_V6);
+	g_assert_true(ip_is_any(&req.forward.host_addr));
+}
 
 static void test_errors(void)
 {
@@ -97,7 +145,6 @@ static void test_errors(void)
 		{ ADD("\"proto\":\"tcp\",\"host_addr\":\"localhost\""), BAD("host_addr") },
 		{ ADD("\"proto\":\"tcp\""), BAD("host_port") },
 		{ ADD("\"proto\":\"tcp\",\"host_port\":\"80\""), BAD("host_port") },
-		{ ADD("\"proto\":\"tcp\",\"host_port\":0"), BAD("host_port") },
 		{ ADD("\"proto\":\"tcp\",\"host_port\":-1"), BAD("host_port") },
 		{ ADD("\"proto\":\"tcp\",\"host_port\":65536"), BAD("host_port") },
 		{ ADD("\"proto\":\"tcp\",\"host_port\":80.5"), BAD("host_port") },
@@ -105,6 +152,21 @@ static void test_errors(void)
 		{ ADD("\"proto\":\"tcp\",\"host_port\":80,\"guest_addr\":\"x\""),
 		  BAD("guest_addr") },
 		{ ADD("\"proto\":\"tcp\",\"host_port\":80"), BAD("guest_port") },
+		{ ADD("\"proto\":\"tcp\",\"host_port\":80,\"guest_port\":0"), BAD("guest_port") },
+		{ RANGE("80", "80", "0"), BAD("count") },
+		{ RANGE("80", "80", "1.5"), BAD("count") },
+		{ RANGE("80", "80", "\"2\""), BAD("count") },
+		{ RANGE("0", "80", "2"), BAD("count") },
+		{ RANGE("65535", "80", "2"), BAD("count") },
+		{ RANGE("80", "65535", "2"), BAD("count") },
+		{ SOCKET("tcp", "1", ""), BAD("host_path") },
+		{ SOCKET("tcp", "\"\"", ""), BAD("host_path") },
+		{ SOCKET("tcp", "\"/a\\u0000b\"", ""), BAD("host_path") },
+		{ SOCKET("tcp", "\"" LONG_PATH LONG_PATH "\"", ""), BAD("host_path") },
+		{ SOCKET("udp", "\"/x\"", ""), BAD("host_path") },
+		{ SOCKET("tcp", "\"/x\"", ",\"host_addr\":\"127.0.0.1\""), BAD("host_path") },
+		{ SOCKET("tcp", "\"/x\"", ",\"count\":2"), BAD("count") },
+		{ REMOVE("1,\"drop\":1"), "bad request: remove_hostfwd: bad arguments.drop" },
 		{ REMOVE("\"1\""), "bad request: remove_hostfwd: bad arguments.id" },
 		{ REMOVE("-1"), "bad request: remove_hostfwd: bad arguments.id" },
 		{ REMOVE("1.5"), "bad request: remove_hostfwd: bad arguments.id" },
@@ -153,6 +215,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/apireq/scan", test_scan);
 	g_test_add_func("/apireq/scan-nul", test_scan_nul);
 	g_test_add_func("/apireq/add", test_add);
+	g_test_add_func("/apireq/beyond", test_beyond);
+	g_test_add_func("/apireq/default-host-address", test_default_host_address);
 	g_test_add_func("/apireq/without-arguments", test_without_arguments);
 	g_test_add_func("/apireq/errors", test_errors);
 	return g_test_run();

@@ -7,10 +7,12 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/loop.h"
 #include "net/forward.h"
+#include "net/tally.h"
 #include "net/tcp.h"
 
 #define CLIENTS_MAX 400
@@ -20,6 +22,8 @@ struct world {
 	struct loop *loop;
 	struct settings settings;
 	struct tcp *tcp;
+	struct tally *tally;
+	struct forward_context context;
 	struct forward *forward;
 	struct forward_spec spec;
 	struct tcpseg syns[CLIENTS_MAX]; /* the first of each connection */
@@ -115,12 +119,14 @@ static void start(struct world *w, const char *host, const char *guest)
 	w->settings.tcp_flows = 100000;
 	g_assert_true(addrplan_parse("10.0.2.0/24", &w->settings.plan, error));
 	g_assert_cmpint(tcp_new(w->loop, &w->settings, &output, &w->tcp), ==, 0);
+	w->tally = tally_new();
+	w->context = (struct forward_context){ w->loop, w->tcp, &w->settings, w->tally };
 	g_assert_true(ip_parse(host, &w->spec.host_addr));
 	g_assert_true(ip_parse(guest, &w->spec.guest_addr));
 	w->spec.guest_port = 80;
 	for (int r = -EADDRINUSE; r == -EADDRINUSE;) {
 		w->spec.host_port = free_port();
-		r = forward_listen(w->loop, w->tcp, &w->settings, &w->spec, &w->forward);
+		r = forward_listen(&w->context, &w->spec, &w->forward);
 		g_assert_true(r == 0 || r == -EADDRINUSE);
 	}
 }
@@ -129,6 +135,9 @@ static void finish(struct world *w)
 {
 	forward_close(w->forward);
 	tcp_free(w->tcp);
+	g_assert_cmpuint(w->tally->active, ==, 0);
+	g_assert_cmpuint(w->tally->refs, ==, 1);
+	tally_unref(w->tally);
 	loop_timer_disarm(w->loop, &w->give_up);
 	loop_free(w->loop);
 	while (w->client_count > 0)
@@ -197,13 +206,12 @@ static void test_port_in_use(void)
 	struct forward_spec both;
 
 	start(&w, "0.0.0.0", "10.0.2.100");
-	g_assert_cmpint(forward_listen(w.loop, w.tcp, &w.settings, &w.spec, &second), ==,
-			-EADDRINUSE);
+	g_assert_cmpint(forward_listen(&w.context, &w.spec, &second), ==, -EADDRINUSE);
 	g_assert_null(second);
 	both = w.spec; /* of the other family it is free */
 	g_assert_true(ip_parse("::", &both.host_addr));
 	g_assert_true(ip_parse("fd00::100", &both.guest_addr));
-	g_assert_cmpint(forward_listen(w.loop, w.tcp, &w.settings, &both, &second), ==, 0);
+	g_assert_cmpint(forward_listen(&w.context, &both, &second), ==, 0);
 	forward_close(second);
 	finish(&w);
 }
@@ -224,6 +232,7 @@ static void test_closed(void)
 	g_assert_cmpint(connect(fd, (struct sockaddr *)&address, len), <, 0);
 	g_assert_cmpint(errno, ==, ECONNREFUSED);
 	g_assert_cmpuint(tcp_stats(w.tcp).flows, ==, 1); /* what was accepted goes on */
+	g_assert_cmpuint(w.tally->active, ==, 1);
 	close(fd);
 	finish(&w);
 }
@@ -284,6 +293,117 @@ static void test_silent_guest(void)
 	finish(&w);
 }
 
+/* The kernel chooses, and says which. */
+static void test_port_chosen(void)
+{
+	struct world w;
+	struct forward *second = NULL;
+
+	start(&w, "127.0.0.1", "10.0.2.100");
+	w.spec.host_port = 0;
+	g_assert_cmpint(forward_listen(&w.context, &w.spec, &second), ==, 0);
+	w.spec.host_port = forward_port(second);
+	g_assert_cmpuint(w.spec.host_port, !=, 0);
+	g_assert_cmpuint(w.spec.host_port, !=, forward_port(w.forward));
+	connect_client(&w);
+	g_assert_true(reach_guest(&w, 1, 10 * 1000));
+	forward_close(second);
+	finish(&w);
+}
+
+/* What becomes of a client is counted; the count outlives the forward. */
+static void test_tally(void)
+{
+	struct world w;
+
+	start(&w, "127.0.0.1", "10.0.2.100");
+	connect_client(&w);
+	connect_client(&w);
+	g_assert_true(reach_guest(&w, 2, 10 * 1000));
+	forward_close(w.forward);
+	w.forward = NULL;
+	g_assert_cmpuint(w.tally->accepted, ==, 2);
+	g_assert_cmpuint(w.tally->active, ==, 2);
+	refuse(&w, &w.syns[0]);
+	g_assert_cmpuint(w.tally->refused, ==, 1);
+	g_assert_cmpuint(w.tally->active, ==, 1);
+	finish(&w);
+}
+
+static void expect_end(int client, int error)
+{
+	char byte;
+
+	g_assert_cmpint(recv(client, &byte, 1, 0), ==, error ? -1 : 0);
+	if (error)
+		g_assert_cmpint(errno, ==, error);
+}
+
+/* The connections of one forward end, and those of no other. */
+static void test_drop(void)
+{
+	struct world w;
+	struct tally *other = tally_new();
+	struct forward *second = NULL;
+	const uint16_t first_port = (start(&w, "127.0.0.1", "10.0.2.100"), w.spec.host_port);
+
+	w.context.tally = other;
+	w.spec.host_port = 0;
+	g_assert_cmpint(forward_listen(&w.context, &w.spec, &second), ==, 0);
+	w.spec.host_port = forward_port(second);
+	connect_client(&w);
+	w.spec.host_port = first_port;
+	connect_client(&w);
+	g_assert_true(reach_guest(&w, 2, 10 * 1000));
+	g_assert_cmpuint(tcp_drop(w.tcp, w.tally), ==, 1);
+	expect_end(w.clients[1], ECONNRESET);
+	g_assert_cmpuint(w.tally->active, ==, 0);
+	g_assert_cmpuint(other->active, ==, 1);
+	g_assert_cmpuint(tcp_drop(w.tcp, w.tally), ==, 0);
+	forward_close(second);
+	tally_unref(other);
+	finish(&w);
+}
+
+static void connect_unix(struct world *w, const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	g_assert_cmpint(connect(fd, (const struct sockaddr *)address, sizeof(*address)), ==, 0);
+	w->clients[w->client_count++] = fd;
+}
+
+/* Clients of a Unix socket are the gateway, each at a port that nobody else has. */
+static void test_unix(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct forward *second = NULL;
+	struct world w;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	start(&w, "127.0.0.1", "10.0.2.100");
+	/* An abstract address (unix(7)): there is no file to remove. */
+	g_snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "gate4netns-test-%d",
+		   (int)getpid());
+	g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof(address)), ==, 0);
+	g_assert_cmpint(listen(fd, SOMAXCONN), ==, 0);
+	g_assert_cmpint(forward_serve(&w.context, fd, &w.spec, &second), ==, 0);
+	connect_unix(&w, &address);
+	connect_unix(&w, &address);
+	g_assert_true(reach_guest(&w, 2, 10 * 1000));
+	for (int i = 0; i < 2; i++) {
+		g_assert_cmpmem(w.syns[i].src.v4.b, 4, w.settings.plan.gateway.b, 4);
+		g_assert_cmpuint(w.syns[i].sport, >=, 49152);
+		g_assert_cmpuint(w.syns[i].dport, ==, 80);
+	}
+	refuse(&w, &w.syns[0]);
+	expect_end(w.clients[0], 0);
+	forward_close(second);
+	g_assert_cmpint(listen(fd, 1), ==, 0); /* it is still there */
+	close(fd);
+	finish(&w);
+}
+
 /* Without descriptors clients wait, until there are some. */
 static void test_no_descriptors(void)
 {
@@ -310,6 +430,10 @@ int main(int argc, char **argv)
 	g_test_add_func("/forward/port-in-use", test_port_in_use);
 	g_test_add_func("/forward/closed", test_closed);
 	g_test_add_func("/forward/silent-guest", test_silent_guest);
+	g_test_add_func("/forward/port-chosen", test_port_chosen);
+	g_test_add_func("/forward/tally", test_tally);
+	g_test_add_func("/forward/drop", test_drop);
+	g_test_add_func("/forward/unix", test_unix);
 	g_test_add_func("/forward/no-descriptors", test_no_descriptors);
 	return g_test_run();
 }

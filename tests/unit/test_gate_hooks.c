@@ -1,6 +1,5 @@
 /* net/gate: what is offered to our own TCP, and who learns from what is let in. */
 #include "gate_world.h"
-#include "wire/checksum.h"
 #include "wire/icmperr.h"
 
 /* The TCP hook gets TCP as the guest sent it, urgent pointer and all, and none reaches the other
@@ -44,19 +43,25 @@ static bool take_too_big(const struct toobig *report, void *data)
 /* About a segment that @port of the guest was sent, from the guest. */
 static size_t make_too_big(uint8_t *frame, uint16_t port)
 {
-	struct ip guest = { .family = IP_V4 }, far = guest;
+	const uint8_t tcp[] = { 0, 80, (uint8_t)(port >> 8), (uint8_t)port, 0, 0, 0, 1 };
 	const uint8_t header[] = UDP4_FRAME;
-	size_t len;
+	struct icmperr error = {
+		.reason = ICMPERR_TOO_BIG,
+		.info = 1400,
+		.router = { .family = IP_V4 },
+		.src = { .family = IP_V4 },
+		.dst = { .family = IP_V4 },
+		.proto = PROTO_TCP,
+		.transport = tcp,
+		.transport_len = sizeof(tcp),
+		.packet_transport_len = 20,
+	};
 
-	put_ip4(guest.v4.b, "10.0.2.100");
-	put_ip4(far.v4.b, "192.0.2.2");
+	put_ip4(error.router.v4.b, "10.0.2.100");
+	put_ip4(error.src.v4.b, "192.0.2.2");
+	error.dst = error.router;
 	memcpy(frame, header, IP_OFFSET);
-	len = icmperr_build(ICMPERR_NET, &guest, &far, &guest, 80, port, 1, frame + IP_OFFSET);
-	frame[UDP_OFFSET + 1] = 4;
-	put16(frame + UDP_OFFSET + 6, 1400);
-	memset(frame + UDP_OFFSET + 2, 0, 2);
-	checksum_store(frame + UDP_OFFSET + 2, checksum_add(0, frame + UDP_OFFSET, len - 20));
-	return IP_OFFSET + len;
+	return IP_OFFSET + icmperr_build(&error, frame + IP_OFFSET);
 }
 
 /* What our TCP does not know goes where it went before, and so does all if there is none. */

@@ -14,14 +14,14 @@
 #include "base/loop.h"
 #include "net/guestsock.h"
 #include "net/loopback.h"
-#include "net/settings.h"
+#include "net/tally.h"
 
 #define WAIT_MS 20000
 #define CLIENTS 3
 
 struct world {
 	struct loop *loop;
-	struct settings settings;
+	struct tally *tally;
 	struct loopback *loopback;
 	struct loopback_forward *forward;
 	struct forward_spec spec;
@@ -71,9 +71,9 @@ static int bound_socket(uint16_t *ret_port)
 
 static void setup(struct world *w)
 {
-	int pair[2], listener;
+	int pair[2];
 
-	*w = (struct world){ .loop = loop_new() };
+	*w = (struct world){ .loop = loop_new(), .tally = tally_new() };
 	w->wake.fn = woken;
 	g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), ==, 0);
 	w->sock = pair[0];
@@ -83,11 +83,9 @@ static void setup(struct world *w)
 	g_assert_true(ip_parse("127.0.0.1", &w->spec.host_addr));
 	w->spec.guest_addr = w->spec.host_addr;
 	w->service = bound_socket(&w->spec.guest_port);
-	listener = bound_socket(&w->spec.host_port);
-	close(listener); /* SO_REUSEADDR, and nobody else has been given it since */
-	g_assert_cmpint(loopback_forward_listen(w->loop, w->loopback, &w->settings, &w->spec,
-						&w->forward),
-			==, 0);
+	g_assert_cmpint(loopback_forward_listen(w->loopback, &w->spec, w->tally, &w->forward), ==,
+			0);
+	w->spec.host_port = loopback_forward_port(w->forward);
 }
 
 static void connect_clients(struct world *w)
@@ -144,6 +142,9 @@ static void teardown(struct world *w)
 	fd_close(&w->service);
 	fd_close(&w->sock);
 	fd_close(&w->broker);
+	g_assert_cmpuint(w->tally->active, ==, 0);
+	g_assert_cmpuint(w->tally->refs, ==, 1);
+	tally_unref(w->tally);
 	loop_free(w->loop);
 }
 
@@ -158,6 +159,7 @@ static void test_joined(void)
 		answer(&w, 0);
 	wait_for_outcomes(&w);
 	g_assert_cmpuint(loopback_stats(w.loopback).splice.streams, ==, CLIENTS);
+	g_assert_cmpuint(w.tally->active, ==, CLIENTS);
 	loopback_forward_close(w.forward); /* they go on */
 	w.forward = NULL;
 	for (int i = 0; i < CLIENTS; i++) {
@@ -191,6 +193,8 @@ static void test_reset(void)
 	g_assert_cmpuint(stats.refused, ==, 1);
 	g_assert_cmpuint(stats.failed, ==, 1);
 	g_assert_cmpuint(stats.no_broker, ==, 1);
+	g_assert_cmpuint(w.tally->accepted, ==, CLIENTS);
+	g_assert_cmpuint(w.tally->refused, ==, CLIENTS);
 	teardown(&w);
 }
 
@@ -209,6 +213,27 @@ static void test_closed_meanwhile(void)
 	answer(&w, 0);
 	wait_for_outcomes(&w);
 	g_assert_cmpuint(loopback_stats(w.loopback).splice.streams, ==, 2);
+	teardown(&w);
+}
+
+/* Clients in each state, when their forward is removed with all that came through it. */
+static void test_dropped(void)
+{
+	struct world w;
+
+	setup(&w);
+	g_assert_cmpint(listen(w.service, CLIENTS), ==, 0);
+	connect_clients(&w);
+	answer(&w, 0);
+	while (loopback_stats(w.loopback).splice.streams < 1)
+		turn(&w);
+	answer(&w, 0);
+	loopback_drop(w.loopback, w.tally);
+	for (int i = 0; i < CLIENTS; i++)
+		expect_reset(&w.clients[i]);
+	g_assert_cmpuint(w.tally->active, ==, 0);
+	answer(&w, 0); /* for nobody */
+	turn(&w);
 	teardown(&w);
 }
 
@@ -244,10 +269,10 @@ static void test_meant(void)
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-		struct forward_spec spec = { 0 };
+		struct ip guest;
 
-		g_assert_true(ip_parse(cases[i].guest, &spec.guest_addr));
-		g_assert_cmpint(loopback_is_meant(&spec), ==, cases[i].meant);
+		g_assert_true(ip_parse(cases[i].guest, &guest));
+		g_assert_cmpint(loopback_is_meant(&guest), ==, cases[i].meant);
 	}
 }
 
@@ -258,8 +283,7 @@ static void test_udp(void)
 
 	setup(&w);
 	w.spec.proto = TRANSPORT_UDP;
-	g_assert_cmpint(loopback_forward_listen(w.loop, w.loopback, &w.settings, &w.spec, &none),
-			==, -EOPNOTSUPP);
+	g_assert_cmpint(loopback_forward_listen(w.loopback, &w.spec, NULL, &none), ==, -EOPNOTSUPP);
 	teardown(&w);
 }
 
@@ -270,6 +294,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/loopback/reset", test_reset);
 	g_test_add_func("/loopback/closed-meanwhile", test_closed_meanwhile);
 	g_test_add_func("/loopback/freed-meanwhile", test_freed_meanwhile);
+	g_test_add_func("/loopback/dropped", test_dropped);
 	g_test_add_func("/loopback/meant", test_meant);
 	g_test_add_func("/loopback/udp", test_udp);
 	return g_test_run();

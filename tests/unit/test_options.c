@@ -157,6 +157,8 @@ static void test_refusals(void)
 		{ "x --tcp= 1 tap0", "--tcp must be \"native\" or \"slirp\", not \"\"", false },
 		{ "x --pcap-limit=1 1 tap0", "--pcap-limit cannot be specified without --pcap",
 		  false },
+		{ "x --publish=80 --publish=80/sctp 1 tap0",
+		  "--publish=80/sctp: the protocol is not tcp, udp or tcp+udp", false },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -249,6 +251,30 @@ static void test_pcap(void)
 	g_assert_cmpuint(settings.pcap_limit_bytes, ==, 2147483647ull << 20);
 }
 
+static void test_publish(void)
+{
+	struct settings settings;
+	struct parsed p;
+	struct compat_error error;
+
+	parse(&p, "x --publish=8080:80 --publish 0:53/udp 1 tap0 --publish=unix:/x:80");
+	g_assert_cmpint(p.outcome, ==, OPTIONS_OK);
+	g_assert_true(
+		compat_resolve(&p.values, p.count - p.first, p.argv + p.first, &settings, &error));
+	g_assert_cmpuint(settings.publish_count, ==, 3);
+	g_assert_cmpstr(settings.publish[0], ==, "8080:80");
+	g_assert_cmpstr(settings.publish[1], ==, "0:53/udp");
+	g_assert_cmpstr(settings.publish[2], ==, "unix:/x:80");
+	p.values.publish.count = OPT_LIST_MAX;
+	g_assert_cmpint(options_parse(compat_opts, 2,
+				      (char *[]){ p.argv[0], (char *)"--publish=1", NULL },
+				      &p.values, &p.first),
+			==, OPTIONS_BAD);
+	g_assert_cmpuint(p.values.publish.count, ==, OPT_LIST_MAX);
+	parse(&p, "x --publis=80 1 tap0");
+	g_assert_cmpint(p.outcome, ==, OPTIONS_BAD);
+}
+
 /* Rows that are shown have what their kind needs; names are there once. */
 static void test_table(void)
 {
@@ -258,10 +284,11 @@ static void test_table(void)
 		g_test_message("%s", opt->name);
 		g_assert_true(g_hash_table_add(names, (gpointer)opt->name));
 		g_assert_true(opt->help || opt->notice);
-		g_assert_true((opt->kind == OPT_NUMBER || opt->kind == OPT_PATH) ==
-			      (opt->error != NULL));
 		g_assert_true((opt->kind == OPT_NUMBER || opt->kind == OPT_PATH ||
-			       opt->kind == OPT_TEXT) == (opt->argument != NULL));
+			       opt->kind == OPT_LIST) == (opt->error != NULL));
+		g_assert_true((opt->kind == OPT_NUMBER || opt->kind == OPT_PATH ||
+			       opt->kind == OPT_LIST || opt->kind == OPT_TEXT) ==
+			      (opt->argument != NULL));
 	}
 }
 
@@ -277,6 +304,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/options/exact", test_exact);
 	g_test_add_func("/options/stack", test_stack);
 	g_test_add_func("/options/pcap", test_pcap);
+	g_test_add_func("/options/publish", test_publish);
 	g_test_add_func("/options/table", test_table);
 	return g_test_run();
 }

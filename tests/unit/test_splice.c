@@ -94,7 +94,7 @@ static void join(struct world *w, bool unix_pair, int ret[2])
 	w->service = second[1];
 	ret[0] = first[1];
 	ret[1] = second[0];
-	g_assert_cmpint(splice_join(w->splice, first[1], second[0]), ==, 0);
+	g_assert_cmpint(splice_join(w->splice, first[1], second[0], NULL), ==, 0);
 }
 
 static void setup(struct world *w, bool unix_pair)

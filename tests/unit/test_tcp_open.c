@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -595,6 +596,30 @@ static void test_room(void)
 	finish(&w);
 }
 
+/* What forwarded ports listen with is there for no connection. */
+static void test_room_beside_listeners(void)
+{
+	const struct tcp_endpoints ends = ends_of("192.0.2.2", "10.0.2.100");
+	const unsigned limit = 512;
+	struct rlimit files, few;
+	struct world w;
+	size_t before;
+
+	g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &files), ==, 0);
+	few = (struct rlimit){ limit, files.rlim_max };
+	g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &few), ==, 0);
+	start(&w);
+	g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &files), ==, 0);
+	before = tcp_open_room(w.tcp, &ends);
+	for (unsigned i = 0; i < limit - 40; i++)
+		tcp_note_listener(w.tcp, true);
+	g_assert_cmpuint(tcp_open_room(w.tcp, &ends), <, 10);
+	for (unsigned i = 0; i < limit - 40; i++)
+		tcp_note_listener(w.tcp, false);
+	g_assert_cmpuint(tcp_open_room(w.tcp, &ends), ==, before);
+	finish(&w);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -611,5 +636,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/tcp-open/simultaneous", test_simultaneous);
 	g_test_add_func("/tcp-open/client-resets", test_client_resets);
 	g_test_add_func("/tcp-open/room", test_room);
+	g_test_add_func("/tcp-open/room-beside-listeners", test_room_beside_listeners);
 	return g_test_run();
 }

@@ -36,11 +36,21 @@ static void make(struct message *m, bool v6)
 	struct ip src = parse(v6 ? "2001:db8::1" : "192.0.2.1");
 	uint8_t *icmp = m->frame + (v6 ? ICMP6 : ICMP4);
 
+	static const uint8_t tcp[] = { 0, 80, 0x9c, 0x40, 0xfe, 0xdc, 0xba, 0x98 };
+	const struct icmperr error = {
+		.reason = ICMPERR_NET,
+		.router = router,
+		.src = src,
+		.dst = router,
+		.proto = IPPROTO_TCP,
+		.transport = tcp,
+		.transport_len = sizeof(tcp),
+		.packet_transport_len = 20,
+	};
+
 	*m = (struct message){ .v6 = v6 };
 	put16(m->frame + 12, v6 ? 0x86dd : 0x0800);
-	m->len = IP + MORE +
-		 icmperr_build(ICMPERR_NET, &router, &src, &router, 80, 40000, 0xfedcba98,
-			       m->frame + IP);
+	m->len = IP + MORE + icmperr_build(&error, m->frame + IP);
 	icmp[0] = v6 ? 2 : 3;
 	icmp[1] = v6 ? 0 : 4;
 	put16(icmp + 6, 1400);
