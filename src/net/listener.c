@@ -52,19 +52,39 @@ void listener_resume(struct listener *listener)
 	resume(listener);
 }
 
+static struct listener_client endpoint_at(const union address *address)
+{
+	struct listener_client end = { .ip.family = IP_NONE };
+
+	if (address->any.sa_family == AF_INET6) {
+		end.ip.family = IP_V6;
+		memcpy(end.ip.v6.b, &address->v6.sin6_addr, sizeof(end.ip.v6.b));
+		end.port = ntohs(address->v6.sin6_port);
+	} else if (address->any.sa_family == AF_INET) {
+		end.ip.family = IP_V4;
+		memcpy(end.ip.v4.b, &address->v4.sin_addr, sizeof(end.ip.v4.b));
+		end.port = ntohs(address->v4.sin_port);
+	}
+	return end;
+}
+
 /* #syscalls:engine accept4 setsockopt socketcall
  * 0, or -errno of accept(2).
  */
 static int accept_one(struct listener *listener)
 {
-	int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	union address address = { 0 };
+	socklen_t len = sizeof(address);
+	int fd = accept4(listener->fd, &address.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct listener_client client;
 	const int on = 1;
 
 	if (fd < 0)
 		return -errno;
 	/* Who sends has decided already what goes into one segment. (A Unix socket refuses.) */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	listener->owner.accepted(fd, listener->owner.data);
+	client = endpoint_at(&address);
+	listener->owner.accepted(fd, &client, listener->owner.data);
 	return 0;
 }
 
@@ -167,9 +187,7 @@ uint16_t listener_port(const struct listener *listener)
 	socklen_t len = sizeof(address);
 
 	(void)getsockname(listener->fd, &address.any, &len); /* cannot fail for a socket of ours */
-	if (address.any.sa_family == AF_INET6)
-		return ntohs(address.v6.sin6_port);
-	return address.any.sa_family == AF_INET ? ntohs(address.v4.sin_port) : 0;
+	return endpoint_at(&address).port;
 }
 
 void listener_free(struct listener *listener)

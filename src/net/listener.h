@@ -15,13 +15,20 @@
 struct listener;
 struct loop;
 
+struct listener_client {
+	struct ip ip; /* IP_NONE: of a Unix socket, where they have none */
+	uint16_t port;
+};
+
 struct listener_owner {
 	/* How many clients there is room for now. With none, it is asked again after a moment, or
 	 * at listener_resume().
 	 */
 	size_t (*room)(void *data);
-	/* A client: @fd is connected, non-blocking, and the callee's. Not to free the listener in. */
-	void (*accepted)(int fd, void *data);
+	/* A client, and its address: @fd is connected, non-blocking, and the callee's. Not to free the
+	 * listener in.
+	 */
+	void (*accepted)(int fd, const struct listener_client *client, void *data);
 	void *data;
 };
 

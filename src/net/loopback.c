@@ -146,7 +146,7 @@ static size_t room(void *data)
 	return MIN(loopback->stats.limit - clients, MIN(waiting, asks));
 }
 
-static void accepted(int fd, void *data)
+static void accepted(int fd, const struct listener_client *from, void *data)
 {
 	struct loopback_forward *forward = data;
 	struct loopback *loopback = forward->loopback;
@@ -154,6 +154,7 @@ static void accepted(int fd, void *data)
 	const int family = forward->target.ip.family == IP_V6 ? AF_INET6 : AF_INET;
 	int r;
 
+	(void)from; /* the service sees one of its own loopback */
 	loopback->stats.accepted++;
 	*client = (struct client){
 		.forward = forward,
