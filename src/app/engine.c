@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "app/keeper.h"
-#include "app/tcp_glue.h"
+#include "app/stacks.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -25,6 +25,7 @@
 #include "net/slirp.h"
 #include "net/stats.h"
 #include "net/tcp.h"
+#include "net/udp.h"
 #include "os/proc.h"
 #include "os/resolvconf.h"
 #include "os/sandbox.h"
@@ -45,7 +46,7 @@ struct engine {
 	struct capture *capture; /* NULL: off */
 	struct gate gate;
 	struct slirp *slirp;
-	struct tcp_glue *tcp; /* NULL: TCP is libslirp's */
+	struct stacks *stacks; /* ours; NULL: there are none yet */
 	struct ports *ports;
 	struct api *api;
 	struct unixsock api_sock, bess;
@@ -194,13 +195,10 @@ static int start_stack(struct engine *engine, const struct engine_input *input)
 		.pass = to_stack,
 		.data = engine,
 	};
-	if (!engine->settings->native_tcp)
-		return 0;
-	r = tcp_glue_new(engine->loop, engine->settings,
-			 input->has_tap_mac ? &input->tap_mac : NULL, &engine->link, &engine->gate,
-			 &engine->tcp);
+	r = stacks_new(engine->loop, engine->settings, input->has_tap_mac ? &input->tap_mac : NULL,
+		       &engine->link, &engine->gate, &engine->stacks);
 	if (r < 0)
-		log_line("cannot start TCP: %s", strerror(-r));
+		log_line("cannot start TCP and UDP: %s", strerror(-r));
 	return r;
 }
 
@@ -208,27 +206,34 @@ static int start_stack(struct engine *engine, const struct engine_input *input)
 struct snapshot {
 	struct tcp_stats tcp;
 	struct pool_stats pool;
+	struct udp_stats udp;
 	const void *counters[STATS_MODULES]; /* as stats_json() has them */
 };
 
 const struct stats_table *const engine_stats_tables[] = {
-	[STATS_LINK] = &link_stats_table,
-	[STATS_GATE] = &gate_stats_table,
-	[STATS_TCP] = &tcp_stats_table,
-	[STATS_POOL] = &pool_stats_table,
+	[STATS_LINK] = &link_stats_table, [STATS_GATE] = &gate_stats_table,
+	[STATS_TCP] = &tcp_stats_table,	  [STATS_POOL] = &pool_stats_table,
+	[STATS_UDP] = &udp_stats_table,
 };
 
 static void take_snapshot(const struct engine *engine, struct snapshot *ret)
 {
+	const struct tcp *tcp = stacks_tcp(engine->stacks);
+	const struct udp *udp = stacks_udp(engine->stacks);
+
 	*ret = (struct snapshot){ 0 };
 	ret->counters[STATS_LINK] = &engine->link.stats;
 	ret->counters[STATS_GATE] = &engine->gate;
-	if (!engine->tcp)
-		return;
-	ret->tcp = tcp_stats(tcp_glue_tcp(engine->tcp));
-	ret->pool = tcp_pool_stats(tcp_glue_tcp(engine->tcp));
-	ret->counters[STATS_TCP] = &ret->tcp;
-	ret->counters[STATS_POOL] = &ret->pool;
+	if (tcp) {
+		ret->tcp = tcp_stats(tcp);
+		ret->pool = tcp_pool_stats(tcp);
+		ret->counters[STATS_TCP] = &ret->tcp;
+		ret->counters[STATS_POOL] = &ret->pool;
+	}
+	if (udp) {
+		ret->udp = udp_stats(udp);
+		ret->counters[STATS_UDP] = &ret->udp;
+	}
 }
 
 static struct json_t *get_stats(void *data)
@@ -257,7 +262,7 @@ static int start_api(struct engine *engine, const struct engine_input *input)
 	const struct ports_stacks stacks = {
 		.loop = engine->loop,
 		.slirp = engine->slirp,
-		.tcp = tcp_glue_tcp(engine->tcp),
+		.tcp = stacks_tcp(engine->stacks),
 	};
 	struct ip guest6 = { .family = IP_NONE };
 	int r;
@@ -411,7 +416,7 @@ static void finish(struct engine *engine)
 {
 	api_free(engine->api);
 	ports_free(engine->ports);
-	tcp_glue_free(engine->tcp);
+	stacks_free(engine->stacks);
 	slirp_stack_free(engine->slirp);
 	engine->link.capture = NULL;
 	capture_free(engine->capture);

@@ -25,7 +25,7 @@ struct engine_input {
 };
 
 /* The modules whose counters get_stats shows. */
-enum engine_stats { STATS_LINK, STATS_GATE, STATS_TCP, STATS_POOL, STATS_MODULES };
+enum engine_stats { STATS_LINK, STATS_GATE, STATS_TCP, STATS_POOL, STATS_UDP, STATS_MODULES };
 
 extern const struct stats_table *const engine_stats_tables[STATS_MODULES];
 

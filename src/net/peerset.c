@@ -53,8 +53,7 @@ static void put(struct peerset_table *table, const struct peerset_common *common
 
 static struct peerset_table *table_new(struct peerset_common *common, uint32_t slots)
 {
-	struct peerset_table *table =
-		g_malloc0(sizeof(*table) + slots * sizeof(table->peers[0]));
+	struct peerset_table *table = g_malloc0(sizeof(*table) + slots * sizeof(table->peers[0]));
 
 	table->slots = slots;
 	common->slots += slots;

@@ -21,7 +21,7 @@
 
 struct peer { /* no padding: it is hashed as bytes */
 	uint8_t address[16];
-	uint16_t port; /* 0 where only addresses count */
+	uint16_t port;	 /* 0 where only addresses count */
 	uint16_t in_use; /* the set's own: leave it 0 */
 };
 

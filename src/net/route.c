@@ -19,6 +19,17 @@ bool route_is_dns(const struct addrplan *plan, const struct ip *dst)
 	return is_addr(dst, &plan->dns, &plan->dns6);
 }
 
+struct ip route_dns(const struct addrplan *plan, enum ip_family family)
+{
+	struct ip dns = { .family = family };
+
+	if (family == IP_V6)
+		dns.v6 = plan->dns6;
+	else
+		dns.v4 = plan->dns;
+	return dns;
+}
+
 int route_to_host(const struct settings *settings, const struct ip *dst, uint16_t port,
 		  route_nameserver_fn *nameserver, void *data, struct dial_target *ret)
 {

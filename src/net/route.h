@@ -28,6 +28,7 @@ int route_to_host(const struct settings *settings, const struct ip *dst, uint16_
 		  route_nameserver_fn *nameserver, void *data, struct dial_target *ret);
 
 bool route_is_dns(const struct addrplan *plan, const struct ip *dst);
+struct ip route_dns(const struct addrplan *plan, enum ip_family family); /* the DNS address */
 
 /* Groups, and everybody: 255.255.255.255, and the broadcast address of the guest's network. */
 bool route_is_multicast(const struct ip *dst);
