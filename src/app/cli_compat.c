@@ -77,6 +77,20 @@ const struct opt compat_opts[] = {
 	{ 0, "tcp-flows", "N", OPT_NUMBER, INTO(tcp_flows), 1, 1000000,
 	  .help = "allow so many TCP connections at once (default=100000)",
 	  .error = "tcp-flows must be a number from 1 to 1000000", .exact = true },
+	{ 0, "udp", "STACK", OPT_TEXT, INTO(udp), .exact = true,
+	  .help = "whose UDP carries datagrams of the namespace ([native|slirp], "
+		  "default=" COMPAT_UDP_DEFAULT ")",
+	  .values = "native slirp" },
+	{ 0, "udp-filter", "WHO", OPT_TEXT, INTO(udp_filter), .exact = true,
+	  .help = "who may answer a UDP port: endpoints or addresses that it has sent to, or "
+		  "anybody ([endpoint|address|none], default=endpoint)",
+	  .values = "endpoint address none" },
+	{ 0, "udp-bindings", "N", OPT_NUMBER, INTO(udp_bindings), 1, 1000000, .exact = true,
+	  .help = "keep so many UDP ports and clients at once (default=10000)",
+	  .error = "udp-bindings must be a number from 1 to 1000000" },
+	{ 0, "udp-timeout", "SECONDS", OPT_NUMBER, INTO(udp_timeout_s), 1, 86400, .exact = true,
+	  .help = "forget a UDP port that nobody uses (default=120)",
+	  .error = "udp-timeout must be a number from 1 to 86400" },
 	{ 0, "guest-loopback", NULL, OPT_FLAG, INTO(guest_loopback), .exact = true,
 	  .help = "forwards may lead to the own loopback of the namespace" },
 	{ 0, "pcap", "FILE", OPT_TEXT, INTO(pcap), .exact = true,
@@ -110,6 +124,8 @@ int compat_main(int argc, char **argv, bool called_slirp4netns)
 		.mtu = 1500,
 		.cidr = "10.0.2.0/24",
 		.tcp_flows = 100000,
+		.udp_bindings = 10000,
+		.udp_timeout_s = 120,
 	};
 	struct compat_error error = { .usage = true };
 	struct settings settings;

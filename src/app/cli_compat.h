@@ -13,7 +13,9 @@
 #include "app/options.h"
 #include "net/settings.h"
 
-#define COMPAT_TCP_DEFAULT "native" /* whose TCP it is, unless --tcp or GATE4NETNS_TCP say */
+/* Whose TCP and UDP it is, unless --tcp and GATE4NETNS_TCP, --udp and GATE4NETNS_UDP say. */
+#define COMPAT_TCP_DEFAULT "native"
+#define COMPAT_UDP_DEFAULT "native"
 
 extern const struct opt compat_opts[];
 
@@ -24,8 +26,8 @@ struct compat_values {
 	int exit_fd, ready_fd, mtu;
 	const char *api_socket, *cidr, *netns_type, *userns_path, *target_type;
 	const char *outbound4, *outbound6, *mac;
-	const char *tcp, *pcap;
-	int tcp_flows;
+	const char *tcp, *udp, *udp_filter, *pcap;
+	int tcp_flows, udp_bindings, udp_timeout_s;
 	int pcap_limit; /* MiB; 0: not given */
 	struct opt_list publish;
 };

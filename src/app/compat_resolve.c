@@ -197,19 +197,55 @@ static bool resolve_outbounds(const struct input *in, struct settings *set,
 	return true;
 }
 
-/* The environment is for callers whose arguments are fixed. */
-static bool resolve_stack(const struct input *in, struct settings *set, struct compat_error *err)
+/* By the option, else by the environment, which is for callers whose arguments are fixed. */
+static bool is_native(const char *option, const char *value, const char *variable,
+		      const char *otherwise, bool *ret, struct compat_error *err)
 {
-	const char *env = getenv("GATE4NETNS_TCP");
-	const char *word = in->values->tcp ? in->values->tcp : env;
+	const char *env = getenv(variable);
+	const char *word = value ? value : env;
 
 	if (!word)
-		word = COMPAT_TCP_DEFAULT;
+		word = otherwise;
 	if (strcmp(word, "native") != 0 && strcmp(word, "slirp") != 0)
 		return refuse(err, false, "%s must be \"native\" or \"slirp\", not \"%s\"",
-			      in->values->tcp ? "--tcp" : "GATE4NETNS_TCP", word);
-	set->native_tcp = strcmp(word, "native") == 0;
-	set->offloads = set->native_tcp;
+			      value ? option : variable, word);
+	*ret = strcmp(word, "native") == 0;
+	return true;
+}
+
+static bool resolve_stacks(const struct input *in, struct settings *set, struct compat_error *err)
+{
+	if (!is_native("--tcp", in->values->tcp, "GATE4NETNS_TCP", COMPAT_TCP_DEFAULT,
+		       &set->native_tcp, err) ||
+	    !is_native("--udp", in->values->udp, "GATE4NETNS_UDP", COMPAT_UDP_DEFAULT,
+		       &set->native_udp, err))
+		return false;
+	set->offloads = set->native_tcp; /* libslirp's cannot take large segments */
+	return true;
+}
+
+static bool resolve_udp_filter(const struct input *in, struct settings *set,
+			       struct compat_error *err)
+{
+	static const char *const words[] = {
+		[UDP_FILTER_ENDPOINT] = "endpoint",
+		[UDP_FILTER_ADDRESS] = "address",
+		[UDP_FILTER_NONE] = "none",
+	};
+	const char *word = in->values->udp_filter;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+		if (word && strcmp(word, words[i]) == 0) {
+			set->udp_filter = (enum udp_filter)i;
+			return true;
+		}
+	}
+	if (word)
+		return refuse(err, false,
+			      "--udp-filter must be \"endpoint\", \"address\" or \"none\", not "
+			      "\"%s\"",
+			      word);
+	set->udp_filter = UDP_FILTER_ENDPOINT;
 	return true;
 }
 
@@ -295,7 +331,8 @@ bool compat_resolve(const struct compat_values *values, int operand_count, char 
 		resolve_cidr,
 		resolve_outbounds,
 		resolve_mac,
-		resolve_stack,
+		resolve_stacks,
+		resolve_udp_filter,
 		resolve_guest_loopback,
 		resolve_pcap,
 		resolve_publish,
@@ -305,6 +342,8 @@ bool compat_resolve(const struct compat_values *values, int operand_count, char 
 	struct settings set = {
 		.configure = values->configure,
 		.tcp_flows = (unsigned)values->tcp_flows,
+		.udp_bindings = (unsigned)values->udp_bindings,
+		.udp_timeout_s = (unsigned)values->udp_timeout_s,
 		.ipv6 = values->ipv6,
 		.host_loopback = !values->no_host_loopback,
 		.dns = !values->no_dns,

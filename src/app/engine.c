@@ -17,7 +17,7 @@
 #include "app/broker.h"
 #include "app/keeper.h"
 #include "app/publish.h"
-#include "app/tcp_glue.h"
+#include "app/stacks.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -29,6 +29,7 @@
 #include "net/slirp.h"
 #include "net/stats.h"
 #include "net/tcp.h"
+#include "net/udp.h"
 #include "os/proc.h"
 #include "os/resolvconf.h"
 #include "os/sandbox.h"
@@ -49,7 +50,7 @@ struct engine {
 	struct capture *capture; /* NULL: off */
 	struct gate gate;
 	struct slirp *slirp;
-	struct tcp_glue *tcp; /* NULL: TCP is libslirp's */
+	struct stacks *stacks; /* ours; NULL: there are none yet */
 	struct broker broker;
 	struct loopback *loopback; /* NULL: no forward leads to the guest's loopback */
 	struct publish publish;
@@ -201,13 +202,10 @@ static int start_stack(struct engine *engine, const struct engine_input *input)
 		.pass = to_stack,
 		.data = engine,
 	};
-	if (!engine->settings->native_tcp)
-		return 0;
-	r = tcp_glue_new(engine->loop, engine->settings,
-			 input->has_tap_mac ? &input->tap_mac : NULL, &engine->link, &engine->gate,
-			 &engine->tcp);
+	r = stacks_new(engine->loop, engine->settings, input->has_tap_mac ? &input->tap_mac : NULL,
+		       &engine->link, &engine->gate, &engine->stacks);
 	if (r < 0)
-		log_line("cannot start TCP: %s", strerror(-r));
+		log_line("cannot start TCP and UDP: %s", strerror(-r));
 	return r;
 }
 
@@ -215,34 +213,43 @@ static int start_stack(struct engine *engine, const struct engine_input *input)
 struct snapshot {
 	struct tcp_stats tcp;
 	struct pool_stats pool;
+	struct udp_stats udp;
 	struct loopback_stats loopback;
 	struct ports_stats ports;
 	const void *counters[STATS_MODULES]; /* as stats_json() has them */
 };
 
 const struct stats_table *const engine_stats_tables[] = {
-	[STATS_LINK] = &link_stats_table,   [STATS_GATE] = &gate_stats_table,
-	[STATS_TCP] = &tcp_stats_table,	    [STATS_POOL] = &pool_stats_table,
-	[STATS_PORTS] = &ports_stats_table, [STATS_LOOPBACK] = &loopback_stats_table,
+	[STATS_LINK] = &link_stats_table,	  [STATS_GATE] = &gate_stats_table,
+	[STATS_TCP] = &tcp_stats_table,		  [STATS_POOL] = &pool_stats_table,
+	[STATS_UDP] = &udp_stats_table,		  [STATS_PORTS] = &ports_stats_table,
+	[STATS_LOOPBACK] = &loopback_stats_table,
 };
 
 static void take_snapshot(const struct engine *engine, struct snapshot *ret)
 {
+	const struct tcp *tcp = stacks_tcp(engine->stacks);
+	const struct udp *udp = stacks_udp(engine->stacks);
+
 	*ret = (struct snapshot){ 0 };
 	ret->counters[STATS_LINK] = &engine->link.stats;
 	ret->counters[STATS_GATE] = &engine->gate;
+	if (tcp) {
+		ret->tcp = tcp_stats(tcp);
+		ret->pool = tcp_pool_stats(tcp);
+		ret->counters[STATS_TCP] = &ret->tcp;
+		ret->counters[STATS_POOL] = &ret->pool;
+	}
+	if (udp) {
+		ret->udp = udp_stats(udp);
+		ret->counters[STATS_UDP] = &ret->udp;
+	}
 	if (engine->loopback) {
 		ret->loopback = loopback_stats(engine->loopback);
 		ret->counters[STATS_LOOPBACK] = &ret->loopback;
 	}
 	ret->ports = ports_stats(engine->ports);
 	ret->counters[STATS_PORTS] = &ret->ports;
-	if (!engine->tcp)
-		return;
-	ret->tcp = tcp_stats(tcp_glue_tcp(engine->tcp));
-	ret->pool = tcp_pool_stats(tcp_glue_tcp(engine->tcp));
-	ret->counters[STATS_TCP] = &ret->tcp;
-	ret->counters[STATS_POOL] = &ret->pool;
 }
 
 static struct json_t *get_stats(void *data)
@@ -282,7 +289,8 @@ static int start_ports(struct engine *engine, const struct engine_input *input)
 	const struct ports_stacks stacks = {
 		.loop = engine->loop,
 		.slirp = engine->slirp,
-		.tcp = tcp_glue_tcp(engine->tcp),
+		.tcp = stacks_tcp(engine->stacks),
+		.udp = stacks_udp(engine->stacks),
 		.loopback = engine->loopback,
 		.open_path = publish_open_path,
 		.close_path = publish_close_path,
@@ -458,7 +466,7 @@ static void finish(struct engine *engine)
 	api_free(engine->api);
 	ports_free(engine->ports);
 	loopback_free(engine->loopback);
-	tcp_glue_free(engine->tcp);
+	stacks_free(engine->stacks);
 	slirp_stack_free(engine->slirp);
 	engine->link.capture = NULL;
 	capture_free(engine->capture);

@@ -84,7 +84,9 @@ static int configure(const struct settings *settings, const char *tap_name,
 
 enum tap_offloads helper_offloads(const struct settings *settings)
 {
-	return settings->offloads ? TAP_VNET_HDR : TAP_PLAIN;
+	if (!settings->offloads)
+		return TAP_PLAIN;
+	return settings->native_udp ? TAP_USO : TAP_VNET_HDR;
 }
 
 static int make_tap(const struct helper_order *order, struct tap *ret, const char **reterr_what)

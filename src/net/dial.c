@@ -5,14 +5,12 @@
 #include "net/dial.h"
 
 #include <glib.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/loop.h"
+#include "net/sockaddr.h"
 
 struct dial {
 	struct loop *loop; /* borrowed */
@@ -24,34 +22,13 @@ struct dial {
 	struct loop_timer timer;
 };
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-static socklen_t fill_address(const struct ip *ip, uint16_t port, union address *ret)
-{
-	*ret = (union address){ 0 };
-	if (ip->family == IP_V6) {
-		ret->v6.sin6_family = AF_INET6;
-		ret->v6.sin6_port = htons(port);
-		memcpy(&ret->v6.sin6_addr, ip->v6.b, sizeof(ip->v6.b));
-		return sizeof(ret->v6);
-	}
-	ret->v4.sin_family = AF_INET;
-	ret->v4.sin_port = htons(port);
-	memcpy(&ret->v4.sin_addr, ip->v4.b, sizeof(ip->v4.b));
-	return sizeof(ret->v4);
-}
-
 /* Without IP_BIND_ADDRESS_NO_PORT (Linux 4.2; for IPv6 as well) bind(2) takes a port for itself
  * alone, and all connections from one address share 28,000. Where it fails it is as before.
  */
 static int bind_from(int fd, const struct ip *from)
 {
-	union address address;
-	socklen_t len = fill_address(from, 0, &address);
+	union sockaddr_any address;
+	socklen_t len = sockaddr_fill(from, 0, &address);
 	const int on = 1;
 
 	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
@@ -87,8 +64,8 @@ static int open_socket(const struct dial_target *target, int *ret_fd)
  */
 static int start_connect(int fd, const struct dial_target *target)
 {
-	union address address;
-	socklen_t len = fill_address(&target->ip, target->port, &address);
+	union sockaddr_any address;
+	socklen_t len = sockaddr_fill(&target->ip, target->port, &address);
 	const int on = 1;
 
 	if (target->ip.family == IP_V6)

@@ -1,14 +1,12 @@
 #include "net/listener.h"
 
 #include <glib.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/loop.h"
+#include "net/sockaddr.h"
 
 #define ACCEPTS_PER_TURN 32
 #define BUSY_PAUSE_MS 20	     /* who was accepted before has to be served first */
@@ -22,12 +20,6 @@ struct listener {
 	struct loop_timer pause;
 	bool busy; /* paused because there was no room */
 	struct listener_owner owner;
-};
-
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
 };
 
 static void pause_for(struct listener *listener, int64_t ms)
@@ -52,38 +44,23 @@ void listener_resume(struct listener *listener)
 	resume(listener);
 }
 
-static struct listener_client endpoint_at(const union address *address)
-{
-	struct listener_client end = { .ip.family = IP_NONE };
-
-	if (address->any.sa_family == AF_INET6) {
-		end.ip.family = IP_V6;
-		memcpy(end.ip.v6.b, &address->v6.sin6_addr, sizeof(end.ip.v6.b));
-		end.port = ntohs(address->v6.sin6_port);
-	} else if (address->any.sa_family == AF_INET) {
-		end.ip.family = IP_V4;
-		memcpy(end.ip.v4.b, &address->v4.sin_addr, sizeof(end.ip.v4.b));
-		end.port = ntohs(address->v4.sin_port);
-	}
-	return end;
-}
-
 /* #syscalls:engine accept4 setsockopt socketcall
  * 0, or -errno of accept(2).
  */
 static int accept_one(struct listener *listener)
 {
-	union address address = { 0 };
+	union sockaddr_any address = { 0 };
 	socklen_t len = sizeof(address);
 	int fd = accept4(listener->fd, &address.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct listener_client client;
 	const int on = 1;
+	struct listener_client client;
 
 	if (fd < 0)
 		return -errno;
 	/* Who sends has decided already what goes into one segment. (A Unix socket refuses.) */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	client = endpoint_at(&address);
+	client.ip = sockaddr_ip(&address);
+	client.port = sockaddr_port(&address);
 	listener->owner.accepted(fd, &client, listener->owner.data);
 	return 0;
 }
@@ -108,28 +85,13 @@ static void clients_waiting(uint32_t events, void *data)
 		pause_for(listener, NO_DESCRIPTORS_PAUSE_MS);
 }
 
-static socklen_t host_address(const struct forward_spec *spec, union address *ret)
-{
-	*ret = (union address){ 0 };
-	if (spec->host_addr.family == IP_V6) {
-		ret->v6.sin6_family = AF_INET6;
-		ret->v6.sin6_port = htons(spec->host_port);
-		memcpy(&ret->v6.sin6_addr, spec->host_addr.v6.b, sizeof(spec->host_addr.v6.b));
-		return sizeof(ret->v6);
-	}
-	ret->v4.sin_family = AF_INET;
-	ret->v4.sin_port = htons(spec->host_port);
-	memcpy(&ret->v4.sin_addr, spec->host_addr.v4.b, sizeof(spec->host_addr.v4.b));
-	return sizeof(ret->v4);
-}
-
 /* #syscalls:engine socket socketcall setsockopt bind listen
  * The descriptor or -errno.
  */
 static int listen_at(const struct forward_spec *spec)
 {
-	union address address;
-	socklen_t len = host_address(spec, &address);
+	union sockaddr_any address;
+	socklen_t len = sockaddr_fill(&spec->host_addr, spec->host_port, &address);
 	autofd int fd =
 		socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	const int on = 1;
@@ -183,11 +145,11 @@ int listener_serve(struct loop *loop, int fd, const struct listener_owner *owner
 /* #syscalls:engine getsockname socketcall */
 uint16_t listener_port(const struct listener *listener)
 {
-	union address address = { 0 };
+	union sockaddr_any address = { 0 };
 	socklen_t len = sizeof(address);
 
 	(void)getsockname(listener->fd, &address.any, &len); /* cannot fail for a socket of ours */
-	return endpoint_at(&address).port;
+	return sockaddr_port(&address);
 }
 
 void listener_free(struct listener *listener)

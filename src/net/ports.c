@@ -14,6 +14,7 @@
 #include "net/slirp.h"
 #include "net/tally.h"
 #include "net/tcp.h"
+#include "net/udp.h"
 
 #define LISTENERS_MAX (2 * 65535u) /* every port, both families */
 #define DESCRIPTORS_LEFT 64	   /* for what is not a listener, but at most a quarter */
@@ -23,6 +24,7 @@ struct listener {
 	bool is_open;
 	struct forward *forward;	   /* owned; NULL: another listens */
 	struct loopback_forward *loopback; /* owned; NULL: another listens */
+	struct udp_forward *udp;	   /* owned; NULL: another listens */
 };
 
 /* What an entry has for one family. */
@@ -141,7 +143,16 @@ static bool is_slirps(const struct ports *ports, const struct portspec *spec)
 {
 	if (is_loopbacks(ports, spec))
 		return false;
-	return spec->proto == TRANSPORT_UDP || !ports->stacks.tcp;
+	return spec->proto == TRANSPORT_UDP ? !ports->stacks.udp : !ports->stacks.tcp;
+}
+
+static int listen_for_udp(struct ports *ports, struct forward_spec *spec, struct listener *listener)
+{
+	int r = udp_forward_listen(ports->stacks.udp, spec, &listener->udp);
+
+	if (r == 0)
+		spec->host_port = udp_forward_port(listener->udp);
+	return r;
 }
 
 static int listen_for_loopback(struct ports *ports, struct port *port, struct forward_spec *spec,
@@ -177,6 +188,8 @@ static int listen_at(struct ports *ports, struct port *port, struct forward_spec
 		return forward_serve(&context, port->path_fd, spec, &listener->forward);
 	if (is_slirps(ports, &port->entry.spec))
 		return slirp_stack_add_forward(ports->stacks.slirp, spec);
+	if (spec->proto == TRANSPORT_UDP)
+		return listen_for_udp(ports, spec, listener);
 	r = forward_listen(&context, spec, &listener->forward);
 	if (r == 0)
 		spec->host_port = forward_port(listener->forward);
@@ -190,6 +203,8 @@ static void stop_listening(struct ports *ports, struct port *port, const struct 
 		(void)slirp_stack_remove_forward(ports->stacks.slirp, spec); /* it knows of it */
 	else if (listener->loopback)
 		loopback_forward_close(listener->loopback);
+	else if (listener->udp)
+		udp_forward_close(listener->udp);
 	else
 		forward_close(listener->forward);
 }

@@ -27,6 +27,7 @@ struct settings;
 struct slirp;
 struct tally;
 struct tcp;
+struct udp;
 
 #define PORTS_MAX 4096	    /* entries at once */
 #define PORTS_ERROR_MAX 256 /* bytes of a text, with the NUL */
@@ -42,7 +43,8 @@ struct ports_entry {
 struct ports_stacks {
 	struct loop *loop;
 	struct slirp *slirp;
-	struct tcp *tcp;	   /* for TCP; NULL: that is libslirp's too */
+	struct tcp *tcp;	   /* for TCP; NULL: that is libslirp's */
+	struct udp *udp;	   /* for UDP; the same */
 	struct loopback *loopback; /* for the guest's own loopback; NULL: not allowed */
 	/* A listening, non-blocking Unix socket at @path, which stays the callee's, or -errno.
 	 * -ENOSYS: there are none any more. NULL: there are none at all.

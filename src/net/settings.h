@@ -24,6 +24,13 @@ enum target {
 
 #define FD_NONE (-1)
 
+/* Who may answer through a UDP port that the guest has sent from: RFC 4787 section 5. */
+enum udp_filter {
+	UDP_FILTER_ENDPOINT, /* an address and port that it has sent to */
+	UDP_FILTER_ADDRESS,  /* an address that it has sent to, from any port */
+	UDP_FILTER_NONE,     /* anybody */
+};
+
 struct settings {
 	enum target target;
 	pid_t pid;		 /* TARGET_PID */
@@ -42,6 +49,11 @@ struct settings {
 
 	bool native_tcp;    /* TCP by net/tcp.h; else by libslirp */
 	unsigned tcp_flows; /* native_tcp: connections at once */
+
+	bool native_udp; /* UDP by net/udp.h; else by libslirp */
+	enum udp_filter udp_filter;
+	unsigned udp_bindings;	/* native_udp: bindings and sessions at once */
+	unsigned udp_timeout_s; /* the end of one that nobody uses */
 
 	bool host_loopback;		/* the gateway address leads to the host's 127.0.0.1 */
 	bool guest_loopback;		/* forwards may lead to the guest's own loopback */

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "net/dial.h"
+#include "net/route.h"
 #include "net/settings.h"
 #include "net/tcp_flow.h"
 
@@ -300,18 +301,6 @@ static bool may_reopen(const struct tcp_flow *flow, const struct tcpseg *seg)
 	       !(seg->flags & TCPSEG_ACK) && seq_before(flow->rcv_nxt, seg->seq);
 }
 
-/* No connection goes to a group, nor to everybody. */
-static bool is_group(const struct tcp *tcp, const struct ip *dst)
-{
-	const struct ip4 broadcast = ip4_broadcast(&tcp->settings->plan.net);
-	const struct ip4 everybody = { { 255, 255, 255, 255 } };
-
-	if (dst->family == IP_V6)
-		return dst->v6.b[0] == 0xff;
-	return (dst->v4.b[0] & 0xf0) == 224 || ip4_equal(&dst->v4, &everybody) ||
-	       ip4_equal(&dst->v4, &broadcast);
-}
-
 static bool may_answer_stray(struct tcp *tcp)
 {
 	int64_t now_ms = loop_now_ms(tcp->loop);
@@ -360,7 +349,8 @@ void tcp_input(struct tcp *tcp, const uint8_t *bytes, const struct frame *frame)
 		tcp_count_drop(tcp, TCP_DROP_MALFORMED);
 		return;
 	}
-	if (is_group(tcp, &seg.dst)) {
+	/* No connection goes to a group, nor to everybody. */
+	if (route_is_multicast(&seg.dst) || route_is_broadcast(&tcp->settings->plan, &seg.dst)) {
 		tcp->stats.strays++;
 		return;
 	}

@@ -16,12 +16,12 @@
 #include <stdint.h>
 
 #include "net/pool.h"
+#include "net/route.h"
 #include "net/stats.h"
 #include "wire/frame.h"
 #include "wire/inet.h"
 #include "wire/tcpseg.h"
 
-struct dial_target;
 struct loop;
 struct settings;
 struct tally;
@@ -40,10 +40,7 @@ struct tcp_output {
 		       const struct mac *to, void *data);
 	bool large_segments;
 	void *data;
-	/* The host's first name server of a family: address and scope. False: it has none. NULL is a
-	 * host without any.
-	 */
-	bool (*nameserver)(enum ip_family family, struct dial_target *ret, void *data);
+	route_nameserver_fn *nameserver; /* NULL is a host without any */
 	/* The MAC of an address of the guest, for tcp_open_to_guest(). False: not known, and asked
 	 * for: tcp_neighbour() follows. With @doubt it is asked for in any case.
 	 */

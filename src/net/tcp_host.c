@@ -23,6 +23,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "net/dial.h"
+#include "net/route.h"
 #include "net/settings.h"
 #include "net/tcp_flow.h"
 #include "wire/bytes.h"
@@ -31,47 +32,6 @@
 #define TCP_HEADER 20 /* without options */
 
 #define PARTS_MAX 16 /* buffers in one call */
-#define DNS_PORT 53
-
-static bool is_addr(const struct ip *ip, const struct ip4 *v4, const struct ip6 *v6)
-{
-	if (ip->family == IP_V6)
-		return memcmp(ip->v6.b, v6->b, sizeof(v6->b)) == 0;
-	return ip4_equal(&ip->v4, v4);
-}
-
-/* The DNS address is the host's name server, and nothing else. */
-static int resolve_nameserver(const struct tcp_flow *flow, struct dial_target *ret)
-{
-	const struct tcp_output *output = &flow->tcp->output;
-
-	if (flow->key.remote_port != DNS_PORT || !output->nameserver ||
-	    !output->nameserver(ret->ip.family, ret, output->data))
-		return -ENETUNREACH;
-	return 0;
-}
-
-/* Where a destination of the guest is on the host. */
-static int resolve_target(const struct tcp_flow *flow, struct dial_target *ret)
-{
-	const struct settings *settings = flow->tcp->settings;
-	const struct addrplan *plan = &settings->plan;
-	bool v6 = flow->key.family == IP_V6;
-
-	*ret = (struct dial_target){ .ip = flow_remote(flow), .port = flow->key.remote_port };
-	ret->from = v6 ? settings->outbound6 : settings->outbound4;
-	if (is_addr(&ret->ip, &plan->dns, &plan->dns6))
-		return resolve_nameserver(flow, ret);
-	if (!is_addr(&ret->ip, &plan->gateway, &plan->gateway6))
-		return 0;
-	if (!settings->host_loopback)
-		return -ENETUNREACH;
-	if (v6)
-		ret->ip.v6 = (struct ip6){ { [15] = 1 } };
-	else
-		ret->ip.v4 = (struct ip4){ { 127, 0, 0, 1 } };
-	return 0;
-}
 
 static void host_event(uint32_t events, void *data)
 {
@@ -121,8 +81,11 @@ static void dialed(int fd, int error, void *data)
 
 int flow_dial(struct tcp_flow *flow)
 {
+	const struct tcp_output *output = &flow->tcp->output;
+	const struct ip remote = flow_remote(flow);
 	struct dial_target target;
-	int r = resolve_target(flow, &target);
+	int r = route_to_host(flow->tcp->settings, &remote, flow->key.remote_port,
+			      output->nameserver, output->data, &target);
 
 	if (r < 0)
 		return r;

@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/loop.h"
+#include "net/route.h"
 #include "net/settings.h"
 #include "net/tcp_flow.h"
 
@@ -67,26 +68,11 @@ size_t tcp_open_room(const struct tcp *tcp, const struct tcp_endpoints *ends)
 	return MIN(room, less(WAITING_MAX, waiting));
 }
 
-/* Whether an answer of the guest to that address would come to us, and be let through. */
-static bool is_answerable(const struct addrplan *plan, const struct ip *client)
-{
-	const uint8_t *b = client->v6.b;
-
-	if (ip_is_within_host(client))
-		return false;
-	if (client->family == IP_V4)
-		return !ip4_in_net(&client->v4, &plan->net);
-	return !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80) && /* fe80::/10 */
-	       memcmp(b, plan->prefix6.b, 8) != 0;
-}
-
 /* From where the guest is to see the client. */
 static int choose_key(struct tcp *tcp, const struct tcp_endpoints *ends, struct tcp_key *ret)
 {
-	const struct addrplan *plan = &tcp->settings->plan;
 	enum ip_family family = ends->guest.family;
-	const struct ip client =
-		is_answerable(plan, &ends->client) ? ends->client : addrplan_gateway(plan, family);
+	const struct ip client = route_seen_as(&tcp->settings->plan, &ends->client);
 	struct tcp_key key = {
 		.family = (uint8_t)family,
 		.guest_port = ends->guest_port,

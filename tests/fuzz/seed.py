@@ -234,6 +234,25 @@ LINES = {
 }
 
 
+# Steps of tests/fuzz/fuzz_udp.c.
+def send(ports=0x71, to=0, step=3, v6=False, gso=False, len_=10, ttl=64, tos=0):
+    return bytes([1, step | v6 << 3 | to << 4 | gso << 7, ports, len_, ttl, tos])
+
+
+END, ANSWER = b"\x04", b"\x02\x00\x00\x02" + 2 * bytes([0x75, 9, 40, 12, 3, 0x07])
+ERROR = b"\x02\x00\x01" + bytes([2, 3, 3, 0, 111, 1, 0x07, 9]) + b"quoted..." + b"\x00"
+LISTEN, LISTEN6, CLIENT = b"\x05\x10\x00\x00", b"\x05\x18\x00\x00", b"\x02\x00\x00\x01" + bytes([0x10, 9, 40, 12, 3, 0x17])
+UDP = {
+    "both-ways": b"\0" + send() + b"\0\0" + END + ANSWER, "both-ways6": b"\1" + send(v6=True) + b"\0\0" + END + ANSWER,
+    "error": b"\0" + send() + b"\0\0" + END + ERROR, "names": b"\0" + send(0x01, 1) + b"\0\0\0" + END + ANSWER + b"\3\x0f" + END,
+    "many": b"\4" + b"".join(send(0x70 | i) + b"\0\0" for i in range(16)) + END, "age": b"\0" + send() + b"\0\0" + END + b"\3\x11\3\x11",
+    "groups": b"\0" + send(to=3) + send(to=4) + send(to=3, v6=True), "large": b"\0" + send(gso=True, len_=255) + b"\0\0" + END,
+    "failing": b"\0\7\7" + send() + b"\0\0" + send() + END + b"\1\2\3\4\5", "closed": b"\x80" + send() + END,
+    "session": b"\0" + LISTEN + CLIENT + send(0x72) + END + b"\5\x10", "no-mac": b"\0\7\0" + LISTEN + CLIENT + CLIENT + b"\6\2" + b"\5\x10",
+    "session6": b"\0" + LISTEN6 + CLIENT + END, "raw": b"\0\0" + bytes([len(FRAMES["udp4"])]) + FRAMES["udp4"] + b"\1\0\0\0" + END,
+}
+
+
 def write(folder, inputs):
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in inputs.items():
@@ -252,3 +271,4 @@ write(root / "apireq", REQUESTS)
 write(root / "nameserver", NAMESERVERS)
 write(root / "portspec", PORTS)
 write(root / "cli", {name: line.replace("|", "\n") for name, line in LINES.items()})
+write(root / "udp", UDP)

@@ -53,7 +53,8 @@ def test_while_idle(world, path, stack, confinement):
     gate = world.start_tap("-a", path, *confinement)
     now = stats(path)
     assert_consistent(now)
-    assert set(now) == {"link", "gate", "ports"} | ({"tcp", "pool"} if stack == "native" else set())
+    modules = {"link", "gate", "udp", "ports"}
+    assert set(now) == modules | ({"tcp", "pool"} if stack == "native" else set())
     probes.assert_idle(gate.pid)
     later = w.api(path, "get_stats", unknown=[1])["return"]      # as other requests take it
     assert later.get("tcp") == now.get("tcp") and set(later) == set(now)

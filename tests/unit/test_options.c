@@ -237,6 +237,29 @@ static void test_stack(void)
 	g_unsetenv("GATE4NETNS_TCP");
 }
 
+static void test_udp(void)
+{
+	struct compat_error error;
+	struct settings settings;
+
+	g_unsetenv("GATE4NETNS_UDP");
+	g_assert_true(resolve("x --tcp=slirp 1 tap0", &settings, &error));
+	g_assert_true(settings.native_udp && !settings.native_tcp && !settings.offloads);
+	g_assert_cmpint(settings.udp_filter, ==, UDP_FILTER_ENDPOINT);
+	g_setenv("GATE4NETNS_UDP", "slirp", TRUE);
+	g_assert_true(resolve("x --tcp=native 1 tap0", &settings, &error));
+	g_assert_true(!settings.native_udp && settings.native_tcp && settings.offloads);
+	g_assert_true(
+		resolve("x --udp=native --udp-filter=none --udp-bindings=7 --udp-timeout=9 1 tap0",
+			&settings, &error));
+	g_assert_true(settings.native_udp);
+	g_assert_cmpint(settings.udp_filter, ==, UDP_FILTER_NONE);
+	g_assert_cmpuint(settings.udp_bindings, ==, 7);
+	g_assert_cmpuint(settings.udp_timeout_s, ==, 9);
+	g_unsetenv("GATE4NETNS_UDP");
+	g_assert_false(resolve("x --udp-filter=port 1 tap0", &settings, &error));
+}
+
 static void test_pcap(void)
 {
 	struct compat_error error;
@@ -303,6 +326,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/options/refusals", test_refusals);
 	g_test_add_func("/options/exact", test_exact);
 	g_test_add_func("/options/stack", test_stack);
+	g_test_add_func("/options/udp", test_udp);
 	g_test_add_func("/options/pcap", test_pcap);
 	g_test_add_func("/options/publish", test_publish);
 	g_test_add_func("/options/table", test_table);

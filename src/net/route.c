@@ -1,0 +1,85 @@
+#include "net/route.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "net/addrplan.h"
+#include "net/dial.h"
+#include "net/settings.h"
+
+static bool is_addr(const struct ip *ip, const struct ip4 *v4, const struct ip6 *v6)
+{
+	if (ip->family == IP_V6)
+		return memcmp(ip->v6.b, v6->b, sizeof(v6->b)) == 0;
+	return ip4_equal(&ip->v4, v4);
+}
+
+bool route_is_dns(const struct addrplan *plan, const struct ip *dst)
+{
+	return is_addr(dst, &plan->dns, &plan->dns6);
+}
+
+struct ip route_dns(const struct addrplan *plan, enum ip_family family)
+{
+	struct ip dns = { .family = family };
+
+	if (family == IP_V6)
+		dns.v6 = plan->dns6;
+	else
+		dns.v4 = plan->dns;
+	return dns;
+}
+
+int route_to_host(const struct settings *settings, const struct ip *dst, uint16_t port,
+		  route_nameserver_fn *nameserver, void *data, struct dial_target *ret)
+{
+	const struct addrplan *plan = &settings->plan;
+	bool v6 = dst->family == IP_V6;
+
+	*ret = (struct dial_target){ .ip = *dst, .port = port };
+	ret->from = v6 ? settings->outbound6 : settings->outbound4;
+	if (route_is_dns(plan, dst))
+		return port == ROUTE_DNS_PORT && nameserver && nameserver(dst->family, ret, data) ?
+			       0 :
+			       -ENETUNREACH;
+	if (!is_addr(dst, &plan->gateway, &plan->gateway6))
+		return 0;
+	if (!settings->host_loopback)
+		return -ENETUNREACH;
+	if (v6)
+		ret->ip.v6 = (struct ip6){ { [15] = 1 } };
+	else
+		ret->ip.v4 = (struct ip4){ { 127, 0, 0, 1 } };
+	return 0;
+}
+
+bool route_is_multicast(const struct ip *dst)
+{
+	return dst->family == IP_V6 ? dst->v6.b[0] == 0xff : (dst->v4.b[0] & 0xf0) == 224;
+}
+
+bool route_is_broadcast(const struct addrplan *plan, const struct ip *dst)
+{
+	const struct ip4 broadcast = ip4_broadcast(&plan->net);
+	const struct ip4 everybody = { { 255, 255, 255, 255 } };
+
+	return dst->family == IP_V4 &&
+	       (ip4_equal(&dst->v4, &everybody) || ip4_equal(&dst->v4, &broadcast));
+}
+
+bool route_is_answerable(const struct addrplan *plan, const struct ip *peer)
+{
+	const uint8_t *b = peer->v6.b;
+
+	if (ip_is_within_host(peer))
+		return false;
+	if (peer->family == IP_V4)
+		return !ip4_in_net(&peer->v4, &plan->net);
+	return !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80) && /* fe80::/10 */
+	       memcmp(b, plan->prefix6.b, 8) != 0;
+}
+
+struct ip route_seen_as(const struct addrplan *plan, const struct ip *peer)
+{
+	return route_is_answerable(plan, peer) ? *peer : addrplan_gateway(plan, peer->family);
+}

@@ -1,0 +1,263 @@
+/* net/udp_flow.h - bindings and sessions, as the files of our UDP share them. Not for others.
+ *
+ *   udp.c          the table, limits, the end by age
+ *   udp_guest.c    what comes from the guest, and the batch in which it goes to a socket
+ *   udp_host.c     what comes to a binding's socket, and how datagrams get to the guest
+ *   udp_error.c    what the host's kernel says became of a datagram
+ *   udp_forward.c  ports of the host that lead to the guest: sockets and sessions
+ */
+#ifndef NET_UDP_FLOW_H
+#define NET_UDP_FLOW_H
+
+#include <assert.h>
+#include <errno.h>
+#include <glib.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "net/peerset.h"
+#include "net/settings.h"
+#include "net/sockaddr.h"
+#include "net/udp.h"
+#include "wire/icmperr.h"
+#include "wire/siphash.h"
+#include "wire/udpgram.h"
+
+#define UDP_SHORT_MS (10 * 1000) /* what asks a name server, and who was not answered yet */
+#define UDP_DESCRIPTORS_LEFT \
+	4 /* for the API; fewer than TCP leaves: names can still be asked for */
+
+enum udp_kind {
+	UDP_BINDING, /* struct udp_binding: the guest's port towards all the world */
+	UDP_DNS, /* the same, towards the name server, whose answers come from the DNS address */
+	UDP_SESSION, /* struct udp_session: a client of a forwarded port, and the guest's */
+};
+
+/* Of a binding: the guest's address and port. Of a session: its port, and whom it talks to; a guest of
+ * several addresses may answer from another one than was sent to.
+ */
+struct udp_key { /* no padding: it is hashed as bytes */
+	uint8_t address[16];
+	uint16_t guest_port, seen_port; /* seen_port: sessions only */
+	uint8_t family, kind, zero[2];
+};
+
+/* Each is in one of these, the one that was idle longest first. */
+enum udp_queue {
+	UDP_BINDINGS_SHORT,
+	UDP_BINDINGS_LONG,
+	UDP_SESSIONS_SHORT, /* the guest has not answered yet */
+	UDP_SESSIONS_LONG,
+	UDP_QUEUES
+};
+
+/* What bindings and sessions have in common; it is the first member of both. */
+struct udp_flow {
+	struct udp_key key;
+	struct udp_flow *hash_next;
+	GList idle; /* udp::idle[queue] */
+	int64_t used_ms;
+	struct mac guest_mac, our_mac;
+	uint8_t queue; /* enum udp_queue */
+};
+
+struct udp_binding {
+	struct udp_flow flow;
+	struct udp *udp;
+	int fd; /* owned */
+	struct loop_source *source;
+	struct peerset peers; /* who may answer; unused where anybody may */
+};
+
+struct udp_session {
+	struct udp_flow flow;
+	struct udp_forward *forward;
+	struct udp_session *client_next; /* chain of udp::clients */
+	GList of_forward;		 /* udp_forward::sessions */
+	union sockaddr_any client;
+	struct ip local; /* the address that the client has sent to; IP_NONE: not told */
+	unsigned local_interface;
+	bool mac_known;
+	struct udp_held *held; /* owned; the newest datagram, until the MAC is known */
+};
+
+struct udp_forward {
+	struct udp *udp;
+	int fd; /* owned */
+	struct loop_source *source;
+	struct ip guest;
+	uint16_t guest_port;
+	GQueue sessions;
+};
+
+#define UDP_BATCH 64
+#define UDP_JOINED 64		/* datagrams in one: UDP_MAX_SEGMENTS of older kernels */
+#define UDP_JOINED_BYTES 65000u /* and what they may have together */
+#define UDP_ARENA (256u << 10)	/* bytes of all datagrams of a batch; the largest one fits */
+#define UDP_CONTROL 128		/* room for four ancillary messages */
+
+/* Datagrams of the guest that wait to be sent from one socket. */
+struct udp_batch {
+	struct udp_flow *flow; /* NULL: none wait */
+	int fd;		       /* its socket; borrowed */
+	unsigned count;
+	size_t used; /* bytes of arena */
+	uint8_t *arena;
+	struct mmsghdr messages[UDP_BATCH];
+	struct iovec parts[UDP_BATCH];
+	struct udp_outgoing {
+		union sockaddr_any to;
+		struct ip seen; /* to whom, in the guest's words */
+		uint16_t seen_port;
+		uint16_t gso_size; /* it is of several datagrams of this size; 0: it is one */
+		unsigned joined;   /* datagrams in it, but for what the guest has joined itself */
+		uint8_t ttl, tos;
+		uint8_t control[UDP_CONTROL] __attribute__((aligned(8)));
+	} items[UDP_BATCH];
+};
+
+struct udp_inbox; /* udp_host.c: what recvmmsg(2) fills */
+
+struct udp {
+	struct loop *loop;		 /* borrowed */
+	const struct settings *settings; /* borrowed */
+	struct udp_output output;
+	struct siphash_key key;
+	size_t table_size; /* chains of both tables: a power of two */
+	struct udp_flow **table;
+	struct udp_session **clients; /* sessions by client */
+	GQueue idle[UDP_QUEUES];
+	struct loop_timer expiry;
+	struct peerset_common peers;
+	struct udp_batch batch;
+	struct udp_inbox *inbox;
+	size_t held_bytes;  /* of all sessions */
+	uint32_t packet_id; /* of the next packet to the guest that may be cut */
+	int host_ttl[2]; /* what the host's kernel sends with of itself, IPv4 and IPv6; 0: not asked */
+	bool can_segment;	 /* the kernel has UDP_SEGMENT; known once there is a socket */
+	int64_t errors_since_ms; /* the second in which errors_sent were */
+	unsigned errors_sent;
+	uint64_t descriptors; /* RLIMIT_NOFILE at the start */
+	struct log_limit no_room[UDP_DROPS];
+	struct udp_stats stats;
+};
+
+static inline bool udp_is_session(const struct udp_flow *flow)
+{
+	return flow->key.kind == UDP_SESSION;
+}
+
+static inline struct udp_binding *udp_binding_of(struct udp_flow *flow)
+{
+	return (struct udp_binding *)(void *)flow;
+}
+
+static inline struct udp_session *udp_session_of(struct udp_flow *flow)
+{
+	return (struct udp_session *)(void *)flow;
+}
+static_assert(offsetof(struct udp_binding, flow) == 0 && offsetof(struct udp_session, flow) == 0,
+	      "a flow is its first member");
+
+static inline struct udp_key udp_key(enum udp_kind kind, const struct ip *ip, uint16_t guest_port,
+				     uint16_t seen_port)
+{
+	struct udp_key key = {
+		.guest_port = guest_port,
+		.seen_port = seen_port,
+		.family = (uint8_t)ip->family,
+		.kind = (uint8_t)kind,
+	};
+
+	memcpy(key.address, ip->v6.b, ip->family == IP_V6 ? 16 : 4);
+	return key;
+}
+
+/* The address of a key, which is padded with zeros. */
+static inline struct ip udp_key_address(const struct udp_key *key)
+{
+	struct ip ip = { .family = (enum ip_family)key->family };
+
+	memcpy(ip.v6.b, key->address, sizeof(ip.v6.b));
+	return ip;
+}
+
+static inline struct ip udp_guest(const struct udp_flow *flow)
+{
+	if (udp_is_session(flow))
+		return ((const struct udp_session *)(const void *)flow)->forward->guest;
+	return udp_key_address(&flow->key);
+}
+
+/* Whether a socket took no more, which is nobody's fault. */
+static inline bool udp_is_full(int error)
+{
+	return error == -EAGAIN || error == -ENOBUFS || error == -ENOMEM;
+}
+
+/* udp.c */
+struct udp_flow *udp_find(const struct udp *udp, const struct udp_key *key);
+/* Into the table and the queue. Room has been made (udp_make_room()). */
+void udp_insert(struct udp *udp, struct udp_flow *flow, const struct udp_key *key,
+		enum udp_queue queue);
+void udp_touch(struct udp *udp, struct udp_flow *flow, enum udp_queue queue); /* it was used */
+void udp_destroy(struct udp *udp, struct udp_flow *flow);
+/* For one more binding or session: what was idle longest ends if there are too many. */
+void udp_make_room(struct udp *udp, bool for_session);
+/* The binding that was idle longest ends, for its descriptor. False: there is none. */
+bool udp_free_descriptor(struct udp *udp);
+void udp_expire(struct udp *udp, int64_t now_ms); /* end what has been idle for too long */
+void udp_count_drop(struct udp *udp, enum udp_drop drop);
+
+/* udp_guest.c */
+void udp_flush(struct udp *udp); /* send the batch */
+
+/* udp_host.c */
+/* A socket that tells all that we want to know of datagrams, bound to @at (of either family; any
+ * address of it: the kernel chooses) and @port. Its descriptor, or -errno.
+ */
+int udp_socket(struct udp *udp, const struct ip *at, uint16_t port);
+void udp_binding_event(uint32_t events, void *data); /* a loop_source_fn */
+/* What there is to be known of a datagram beside its bytes. */
+struct udp_arrival {
+	union sockaddr_any from;
+	struct ip local;	  /* IP_NONE: not told */
+	unsigned local_interface; /* of local, where it is link-local */
+	uint8_t ttl, tos;
+	uint16_t gso_size; /* the kernel has joined several of this size; 0: it is one */
+	const uint8_t *payload;
+	size_t len;
+};
+/* Read what waits at @fd, no more than a turn's share, and give each to @take. */
+typedef void udp_take_fn(const struct udp_arrival *arrival, void *data);
+void udp_receive(struct udp *udp, int fd, udp_take_fn *take, void *data);
+/* To the guest, in the words of @gram, of which src, dst and the ports are set; the rest is
+ * @arrival's.
+ */
+void udp_deliver(struct udp *udp, const struct udp_flow *flow, struct udpgram *gram,
+		 const struct udp_arrival *arrival);
+struct udp_inbox *udp_inbox_new(void);
+void udp_inbox_free(struct udp_inbox *inbox);
+
+/* udp_error.c */
+/* What the kernel has to say of datagrams that were sent from @fd, at most a turn's share of it: the
+ * socket of @binding or of @forward, the other one is NULL.
+ */
+void udp_read_errors(struct udp *udp, int fd, struct udp_binding *binding,
+		     struct udp_forward *forward);
+/* The @index'th datagram of the batch cannot be sent: -errno. */
+void udp_tell_failure(struct udp *udp, unsigned index, int error);
+/* A datagram that has come from the MAC @guest to the MAC @ours leads nowhere. */
+void udp_tell_unreachable(struct udp *udp, const struct udpgram *gram, const struct mac *guest,
+			  const struct mac *ours);
+
+/* udp_forward.c */
+struct udp_session *udp_session_of_client(struct udp *udp, struct udp_forward *forward,
+					  const union sockaddr_any *client,
+					  const struct ip *local /* NULL: any */);
+void udp_session_release(struct udp *udp, struct udp_session *session); /* before it is freed */
+
+#endif

@@ -1,0 +1,321 @@
+/* Ports of the host that lead to the guest.
+ *
+ * One socket serves all clients of a port. A client's first datagram makes a session: from then on
+ * its endpoint on the host's side, and the one that the guest sees on the other side, stand for each
+ * other, and a datagram of the guest that matches the latter is an answer, which leaves by this
+ * socket and from the address that the client has sent to (udp_guest.c). Where the guest sees its
+ * client is its own address, or the gateway if the guest could not answer there; two of them may
+ * then collide, with each other or with somebody whom the guest talks to of its own accord, and the one
+ * who comes later is seen at another port.
+ *
+ * The guest's MAC may not be known yet. Then one datagram, the newest, is kept for each session until
+ * the guest has said it (RFC 1122 section 2.3.2.2).
+ */
+#include <errno.h>
+#include <sys/epoll.h>
+
+#include "base/fd.h"
+#include "net/dial.h"
+#include "net/udp_flow.h"
+#include "wire/portspec.h"
+
+#define HELD_BYTES (1u << 20) /* of all sessions together */
+#define PORT_FIRST 49152      /* RFC 6335: ports that nobody is found at */
+#define PORT_COUNT (65536 - PORT_FIRST)
+#define PORT_TRIES 1024
+
+struct udp_held {
+	struct udp_arrival arrival; /* its payload is bytes */
+	uint8_t bytes[];
+};
+
+static void release_held(struct udp *udp, struct udp_session *session)
+{
+	if (!session->held)
+		return;
+	udp->held_bytes -= session->held->arrival.len;
+	g_free(session->held);
+	session->held = NULL;
+}
+
+/* The newest takes the place of an older one. */
+static void hold(struct udp *udp, struct udp_session *session, const struct udp_arrival *arrival)
+{
+	struct udp_held *held;
+
+	if (session->held)
+		udp_count_drop(udp, UDP_DROP_WAITING);
+	release_held(udp, session);
+	if (udp->held_bytes + arrival->len > HELD_BYTES) {
+		udp_count_drop(udp, UDP_DROP_WAITING);
+		return;
+	}
+	held = g_malloc(sizeof(*held) + arrival->len);
+	held->arrival = *arrival;
+	held->arrival.payload = held->bytes;
+	if (arrival->len > 0)
+		memcpy(held->bytes, arrival->payload, arrival->len);
+	session->held = held;
+	udp->held_bytes += arrival->len;
+}
+
+/* The chain of a client in udp::clients. Its address on our side is not part of that: it is not told
+ * with an error.
+ */
+static struct udp_session **chain_of(struct udp *udp, const struct udp_forward *forward,
+				     const union sockaddr_any *client)
+{
+	struct {
+		const struct udp_forward *forward;
+		uint8_t address[16];
+		uint32_t scope, port;
+	} key = { .forward = forward, .port = sockaddr_port(client) };
+	const struct ip ip = sockaddr_ip(client);
+
+	static_assert(sizeof(key) == sizeof(void *) + 24, "it is hashed as bytes");
+	memcpy(key.address, ip.v6.b, sizeof(key.address));
+	if (ip.family == IP_V6)
+		key.scope = client->v6.sin6_scope_id;
+	return &udp->clients[siphash(&udp->key, &key, sizeof(key)) & (udp->table_size - 1)];
+}
+
+struct udp_session *udp_session_of_client(struct udp *udp, struct udp_forward *forward,
+					  const union sockaddr_any *client, const struct ip *local)
+{
+	struct udp_session *session = *chain_of(udp, forward, client);
+
+	while (session &&
+	       !(session->forward == forward && sockaddr_equal(&session->client, client) &&
+		 (!local || ip_equal(&session->local, local))))
+		session = session->client_next;
+	return session;
+}
+
+void udp_session_release(struct udp *udp, struct udp_session *session)
+{
+	struct udp_session **at = chain_of(udp, session->forward, &session->client);
+
+	while (*at != session)
+		at = &(*at)->client_next;
+	*at = session->client_next;
+	g_queue_unlink(&session->forward->sessions, &session->of_forward);
+	release_held(udp, session);
+}
+
+/* Whether the guest talks to @key's endpoint already: to another client, or of its own accord. The
+ * latter is known where answers are told by their endpoints.
+ */
+static bool is_taken(struct udp *udp, const struct udp_forward *forward, const struct udp_key *key)
+{
+	const struct udp_key own = udp_key(UDP_BINDING, &forward->guest, forward->guest_port, 0);
+	const struct ip seen = udp_key_address(key);
+	struct peer peer = { .port = key->seen_port };
+	struct dial_target target;
+	struct udp_flow *binding;
+
+	if (udp_find(udp, key))
+		return true;
+	binding = udp_find(udp, &own);
+	if (!binding || udp->settings->udp_filter != UDP_FILTER_ENDPOINT ||
+	    route_to_host(udp->settings, &seen, key->seen_port, NULL, NULL, &target) < 0)
+		return false;
+	memcpy(peer.address, target.ip.v6.b, target.ip.family == IP_V6 ? 16 : 4);
+	return peerset_has(&udp_binding_of(binding)->peers, &udp->peers, &peer);
+}
+
+/* Where the guest is to see the client. False: nowhere is free. */
+static bool choose_key(struct udp *udp, const struct udp_forward *forward,
+		       const union sockaddr_any *client, struct udp_key *ret)
+{
+	const struct ip ip = sockaddr_ip(client);
+	const struct ip seen = route_seen_as(&udp->settings->plan, &ip);
+	struct udp_key key =
+		udp_key(UDP_SESSION, &seen, forward->guest_port, sockaddr_port(client));
+	uint32_t at = (uint32_t)siphash(&udp->key, &key, sizeof(key));
+
+	for (int i = 0; i < PORT_TRIES; i++) {
+		if (!is_taken(udp, forward, &key)) {
+			*ret = key;
+			return true;
+		}
+		key.seen_port = (uint16_t)(PORT_FIRST + at++ % PORT_COUNT);
+	}
+	return false;
+}
+
+static struct udp_session *session_new(struct udp_forward *forward,
+				       const struct udp_arrival *arrival)
+{
+	struct udp *udp = forward->udp;
+	struct udp_session **chain = chain_of(udp, forward, &arrival->from);
+	struct udp_session *session;
+	struct udp_key key;
+
+	udp_make_room(udp, true);
+	if (!choose_key(udp, forward, &arrival->from, &key)) {
+		udp_count_drop(udp, UDP_DROP_RESOURCES);
+		return NULL;
+	}
+	session = g_new0(struct udp_session, 1);
+	session->forward = forward;
+	session->client = arrival->from;
+	session->local = arrival->local;
+	session->local_interface = arrival->local_interface;
+	session->of_forward.data = session;
+	session->flow.our_mac = addrplan_gateway_mac(&udp->settings->plan, forward->guest.family);
+	session->client_next = *chain;
+	*chain = session;
+	g_queue_push_tail_link(&forward->sessions, &session->of_forward);
+	udp_insert(udp, &session->flow, &key, UDP_SESSIONS_SHORT);
+	return session;
+}
+
+static void deliver(struct udp *udp, const struct udp_session *session,
+		    const struct udp_arrival *arrival)
+{
+	const struct udp_key *key = &session->flow.key;
+	struct udpgram gram = {
+		.src = udp_key_address(key),
+		.dst = session->forward->guest,
+		.sport = key->seen_port,
+		.dport = key->guest_port,
+	};
+
+	udp_deliver(udp, &session->flow, &gram, arrival);
+}
+
+/* A guest that was sent something and has never answered may have moved: it is asked for again. */
+static bool find_guest(struct udp *udp, struct udp_session *session, bool is_new)
+{
+	const bool doubt = !is_new && session->flow.queue == UDP_SESSIONS_SHORT;
+
+	if (session->mac_known && !doubt)
+		return true;
+	session->mac_known = udp->output.neighbour(&session->forward->guest, doubt,
+						   &session->flow.guest_mac, udp->output.data);
+	return session->mac_known;
+}
+
+static void take_datagram(const struct udp_arrival *arrival, void *data)
+{
+	struct udp_forward *forward = data;
+	struct udp *udp = forward->udp;
+	struct udp_session *session =
+		udp_session_of_client(udp, forward, &arrival->from, &arrival->local);
+	const bool is_new = !session;
+
+	if (sockaddr_port(&arrival->from) ==
+	    0) { /* it wants no answer, and the guest could not give one */
+		udp_count_drop(udp, UDP_DROP_FILTERED);
+		return;
+	}
+	if (is_new)
+		session = session_new(forward, arrival);
+	if (!session)
+		return;
+	udp_touch(udp, &session->flow, (enum udp_queue)session->flow.queue);
+	if (find_guest(udp, session, is_new))
+		deliver(udp, session, arrival);
+	else
+		hold(udp, session, arrival);
+}
+
+static void forward_event(uint32_t events, void *data)
+{
+	struct udp_forward *forward = data;
+
+	if (events & EPOLLERR)
+		udp_read_errors(forward->udp, forward->fd, NULL, forward);
+	udp_receive(forward->udp, forward->fd, take_datagram, forward);
+}
+
+/* The guest has said where it is, or that it has moved. */
+static void introduce(struct udp *udp, struct udp_session *session, const struct mac *mac)
+{
+	struct udp_held *held = session->held;
+
+	session->flow.guest_mac = *mac;
+	session->mac_known = true;
+	if (!held)
+		return;
+	deliver(udp, session, &held->arrival);
+	release_held(udp, session);
+}
+
+void udp_neighbour(struct udp *udp, const struct ip *ip, const struct mac *mac)
+{
+	for (int queue = UDP_SESSIONS_SHORT; queue <= UDP_SESSIONS_LONG; queue++) {
+		for (GList *at = udp->idle[queue].head; at; at = at->next) {
+			struct udp_session *session = udp_session_of(at->data);
+
+			if (ip_equal(&session->forward->guest, ip))
+				introduce(udp, session, mac);
+		}
+	}
+}
+
+/* #syscalls:engine setsockopt
+ * Which of our addresses a client has sent to: what was sent before this is on is not told.
+ */
+static int tell_local(int fd, enum ip_family family)
+{
+	const bool v6 = family == IP_V6;
+	const int on = 1;
+
+	if (setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &on,
+		       sizeof(on)) < 0)
+		return -errno;
+	return 0;
+}
+
+int udp_forward_listen(struct udp *udp, const struct forward_spec *spec, struct udp_forward **ret)
+{
+	autofd int fd = udp_socket(udp, &spec->host_addr, spec->host_port);
+	struct udp_forward *forward;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = tell_local(fd, spec->host_addr.family);
+	if (r < 0)
+		return r;
+	forward = g_new0(struct udp_forward, 1);
+	forward->udp = udp;
+	forward->fd = fd_steal(&fd);
+	forward->guest = spec->guest_addr;
+	forward->guest_port = spec->guest_port;
+	if (spec->guest_addr.family == IP_V4 && ip_is_any(&spec->guest_addr))
+		forward->guest.v4 = udp->settings->plan.dhcp_begin;
+	r = loop_add(udp->loop, forward->fd, EPOLLIN, forward_event, forward, &forward->source);
+	if (r < 0) {
+		udp_forward_close(forward);
+		return r;
+	}
+	*ret = forward;
+	return 0;
+}
+
+/* #syscalls:engine getsockname */
+uint16_t udp_forward_port(const struct udp_forward *forward)
+{
+	union sockaddr_any address = { 0 };
+	socklen_t len = sizeof(address);
+
+	if (getsockname(forward->fd, &address.any, &len) < 0)
+		return 0;
+	return sockaddr_port(&address);
+}
+
+void udp_forward_close(struct udp_forward *forward)
+{
+	if (!forward)
+		return;
+	while (forward->sessions.head) {
+		struct udp_session *session = forward->sessions.head->data;
+
+		udp_destroy(forward->udp, &session->flow);
+	}
+	loop_remove(forward->source);
+	fd_close(&forward->fd);
+	g_free(forward);
+}

@@ -1,0 +1,241 @@
+/* net/udp: clients of the host's ports. */
+#include <errno.h>
+#include <glib.h>
+#include <unistd.h>
+
+#include "udp_world.h"
+#include "wire/apireq.h"
+
+/* ---- forwarded ports ---- */
+
+static struct udp_forward *listen_at(struct world *w, const char *address, uint16_t port)
+{
+	struct forward_spec spec = { .proto = TRANSPORT_UDP,
+				     .guest_addr = { .family = IP_V4,
+						     .v4 = w->settings.plan.guest },
+				     .guest_port = GUEST_PORT,
+				     .host_port = port };
+	struct udp_forward *forward;
+
+	g_assert_true(ip_parse(address, &spec.host_addr));
+	g_assert_cmpint(udp_forward_listen(w->udp, &spec, &forward), ==, 0);
+	return forward;
+}
+
+static void test_session(void)
+{
+	struct udp_forward *forward;
+	struct sockaddr_in port;
+	struct heard *heard;
+	struct world w;
+
+	start(&w);
+	forward = listen_at(&w, "0.0.0.0", 0);
+	port = at_loopback(7, udp_forward_port(forward));
+	g_assert_cmpuint(port.sin_port, !=, 0);
+	say(w.server[0], &port, "hello", 5);
+	expect_gram(wait_frames(&w, 1), "10.0.2.2", w.port[0], GUEST_PORT, "hello");
+	g_assert_cmpmem(((struct sent *)g_ptr_array_index(w.frames, 0))->bytes + 6, 6,
+			gateway_mac.b, 6);
+	guest_sends(&w, GUEST_PORT, "welcome");
+	heard = hear(&w, w.server[0], "welcome");
+	g_assert_cmpuint(heard->from.sin_port, ==, port.sin_port);
+	g_assert_cmpuint(heard->from.sin_addr.s_addr, ==,
+			 port.sin_addr.s_addr); /* where it was sent to */
+	w.dport = w.port[1]; /* whom the guest talks to itself it talks to by a binding */
+	guest_sends(&w, GUEST_PORT, "stranger");
+	g_assert_cmpuint(hear(&w, w.server[1], "stranger")->from.sin_port, !=, port.sin_port);
+	g_assert_cmpuint(udp_stats(w.udp).sessions, ==, 1);
+	g_assert_cmpuint(udp_stats(w.udp).bindings, ==, 1);
+	udp_forward_close(forward);
+	g_assert_cmpuint(udp_stats(w.udp).sessions, ==, 0);
+	w.dport = w.port[0];
+	guest_sends(&w, GUEST_PORT, "late"); /* is no answer any more */
+	g_assert_cmpuint(hear(&w, w.server[0], "late")->from.sin_port, !=, port.sin_port);
+	finish(&w);
+}
+
+/* Two clients that the guest would see at one place. */
+static void test_collision(void)
+{
+	struct udp_forward *forward;
+	struct sockaddr_in port;
+	struct world w;
+	uint16_t same, seen;
+	int twin;
+
+	start(&w);
+	forward = listen_at(&w, "127.0.0.1", 0);
+	port = at_loopback(1, udp_forward_port(forward));
+	twin = host_socket(2, w.port[0], &same);
+	say(w.server[0], &port, "first", 5);
+	expect_gram(wait_frames(&w, 1), "10.0.2.2", w.port[0], GUEST_PORT, "first");
+	say(twin, &port, "second", 6);
+	seen = gram_of(wait_frames(&w, 2)).sport;
+	g_assert_cmpuint(seen, !=, w.port[0]);
+	g_assert_cmpuint(seen, >=, 49152);
+	guest_sends(&w, GUEST_PORT, "to the first");
+	hear(&w, w.server[0], "to the first");
+	w.dport = seen;
+	guest_sends(&w, GUEST_PORT, "to the second");
+	hear(&w, twin, "to the second");
+	close(twin);
+	udp_forward_close(forward);
+	finish(&w);
+}
+
+static void test_session_ages(void)
+{
+	struct udp_forward *forward;
+	struct sockaddr_in port;
+	struct world w;
+
+	start(&w);
+	forward = listen_at(&w, "127.0.0.1", 0);
+	port = at_loopback(1, udp_forward_port(forward));
+	say(w.server[0], &port, "one", 3);
+	wait_frames(&w, 1);
+	say(w.server[1], &port, "two", 3);
+	wait_frames(&w, 2);
+	guest_sends(&w, GUEST_PORT, "answer"); /* to the first */
+	pass(&w, 9999);
+	g_assert_cmpuint(udp_stats(w.udp).sessions, ==, 2);
+	pass(&w, 1);
+	g_assert_cmpuint(udp_stats(w.udp).sessions, ==, 1);
+	pass(&w, 109999);
+	g_assert_cmpuint(udp_stats(w.udp).sessions, ==, 1);
+	pass(&w, 1);
+	g_assert_cmpuint(udp_stats(w.udp).sessions, ==, 0);
+	udp_forward_close(forward);
+	finish(&w);
+}
+
+/* Strangers at a port do not end what the guest has begun, nor each other where it has answered. */
+static void test_flood_of_clients(void)
+{
+	struct udp_forward *forward;
+	struct sockaddr_in port;
+	struct world w;
+
+	prepare(&w);
+	w.settings.udp_bindings = 3;
+	begin(&w, false);
+	forward = listen_at(&w, "127.0.0.1", 0);
+	port = at_loopback(1, udp_forward_port(forward));
+	guest_sends(&w, 1, "mine");
+	hear(&w, w.server[0], "mine");
+	say(w.server[0], &port, "friend", 6);
+	wait_frames(&w, 1);
+	guest_sends(&w, GUEST_PORT, "answer");
+	hear(&w, w.server[0], "answer");
+	for (guint i = 0; i < 50; i++) {
+		uint16_t unused;
+		int stranger = host_socket(3, 0, &unused);
+
+		pass(&w, 1);
+		say(stranger, &port, "hey", 3);
+		wait_frames(&w, 2 + i);
+		close(stranger);
+	}
+	g_assert_cmpuint(udp_stats(w.udp).bindings, ==, 1);
+	g_assert_cmpuint(udp_stats(w.udp).sessions, ==, 2);
+	guest_sends(&w, GUEST_PORT, "still here");
+	hear(&w, w.server[0], "still here");
+	udp_forward_close(forward);
+	finish(&w);
+}
+
+/* The newest datagram waits for the guest's MAC; a guest that moves is followed. */
+static void test_unknown_neighbour(void)
+{
+	const struct ip guest = { .family = IP_V4, .v4 = { { 10, 0, 2, 100 } } };
+	struct udp_forward *forward;
+	struct sockaddr_in port;
+	struct world w;
+
+	start(&w);
+	w.knows_mac = false;
+	forward = listen_at(&w, "127.0.0.1", 0);
+	port = at_loopback(1, udp_forward_port(forward));
+	say(w.server[0], &port, "old", 3);
+	while (udp_stats(w.udp).sessions == 0)
+		turn(&w);
+	say(w.server[0], &port, "new", 3);
+	while (drops(&w, UDP_DROP_WAITING) == 0)
+		turn(&w);
+	g_assert_cmpuint(w.frames->len, ==, 0);
+	udp_neighbour(w.udp, &guest, &guest_mac);
+	expect_gram(wait_frames(&w, 1), "10.0.2.2", w.port[0], GUEST_PORT, "new");
+	g_assert_cmpuint(w.udp->held_bytes, ==, 0);
+	w.knows_mac = true;
+	guest_sends(&w, GUEST_PORT, "answer");
+	hear(&w, w.server[0], "answer");
+	udp_neighbour(w.udp, &guest, &other_mac);
+	say(w.server[0], &port, "moved", 5);
+	g_assert_cmpmem(wait_frames(&w, 2)->bytes, 6, other_mac.b, 6);
+	w.knows_mac = false;
+	say(w.server[1], &port, "never", 5); /* is freed with its session */
+	while (udp_stats(w.udp).sessions < 2)
+		turn(&w);
+	udp_forward_close(forward);
+	g_assert_cmpuint(w.udp->held_bytes, ==, 0);
+	finish(&w);
+}
+
+static void test_client_gone(void)
+{
+	struct udp_forward *forward;
+	struct sockaddr_in port;
+	struct world w;
+
+	start(&w);
+	forward = listen_at(&w, "127.0.0.1", 0);
+	port = at_loopback(1, udp_forward_port(forward));
+	say(w.server[0], &port, "bye", 3);
+	wait_frames(&w, 1);
+	close(w.server[0]);
+	w.server[0] = -1;
+	guest_sends(&w, GUEST_PORT, "answer");
+	expect_error(wait_frames(&w, 2), "10.0.2.2", 3, 3, "10.0.2.2", w.port[0]);
+	udp_forward_close(forward);
+	finish(&w);
+}
+
+static void test_port_in_use(void)
+{
+	struct forward_spec spec = { .host_addr = { .family = IP_V4, .v4 = { { 127, 0, 0, 1 } } },
+				     .guest_addr = { .family = IP_V4 } };
+	struct udp_forward *forward = NULL;
+	struct world w;
+
+	start(&w);
+	spec.host_port = w.port[0];
+	g_assert_cmpint(udp_forward_listen(w.udp, &spec, &forward), ==, -EADDRINUSE);
+	spec.host_addr.v4 = (struct ip4){ { 192, 0, 2, 77 } };
+	g_assert_cmpint(udp_forward_listen(w.udp, &spec, &forward), ==, -EADDRNOTAVAIL);
+	g_assert_null(forward);
+	udp_forward_close(NULL);
+	g_assert_true(is_silent(w.server[0]));
+	finish(&w);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*fn)(void);
+	} tests[] = {
+		{ "/udp/session", test_session },
+		{ "/udp/collision", test_collision },
+		{ "/udp/session-ages", test_session_ages },
+		{ "/udp/flood-of-clients", test_flood_of_clients },
+		{ "/udp/unknown-neighbour", test_unknown_neighbour },
+		{ "/udp/client-gone", test_client_gone },
+		{ "/udp/port-in-use", test_port_in_use },
+	};
+
+	g_test_init(&argc, &argv, NULL);
+	for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
+		g_test_add_func(tests[i].name, tests[i].fn);
+	return g_test_run();
+}
