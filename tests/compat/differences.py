@@ -38,6 +38,12 @@ Not in slirp4netns, and not to be abbreviated:
 --tcp=STACK              whose TCP carries connections of the namespace ([native|slirp], \
 default=native)
 --tcp-flows=N            allow so many TCP connections at once (default=100000)
+--udp=STACK              whose UDP carries datagrams of the namespace ([native|slirp], \
+default=native)
+--udp-filter=WHO         who may answer a UDP port: endpoints or addresses that it has sent to, \
+or anybody ([endpoint|address|none], default=endpoint)
+--udp-bindings=N         keep so many UDP ports and clients at once (default=10000)
+--udp-timeout=SECONDS    forget a UDP port that nobody uses (default=120)
 --pcap=FILE              write every frame of the TAP to a pcapng file
 --pcap-limit=MIB         end that file at this size (default=1024)
 """
