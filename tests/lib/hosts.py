@@ -58,8 +58,9 @@ def multi_homed(world):
     """The host gets more addresses: a second one on its link, and some on another interface that the
     inet namespace reaches by way of the first.
     """
-    world.host.run("ip", "link", "add", "side0", "type", "dummy")
-    world.host.run("ip", "link", "set", "side0", "up")
+    world.host.run("ip", "link", "add", "side0", "type", "veth", "peer", "name", "side1")
+    for dev in "side0", "side1":
+        world.host.run("ip", "link", "set", dev, "up")
     for version in 4, 6:
         add_address(world.host, "up0", OTHER[version])
         add_address(world.host, "side0", SIDE[version])
