@@ -95,7 +95,7 @@ def udp_server(address, port):
         while True:
             with contextlib.suppress(ConnectionError):  # a client that is gone
                 data, sender, marks = receive_marked(sock)
-                if data[:1] == b"{":
+                if data.startswith(b'{"ttl"'):
                     answer = json.dumps({"peer": sender[:2], **marks}).encode()
                     send_marked(sock, answer, sender, **json.loads(data))
                 else:

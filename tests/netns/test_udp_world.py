@@ -249,7 +249,9 @@ def ask_again(holder):
 
 @pytest.mark.timeout(300)
 def test_20000_bindings(rootless_world):
-    """As many as there are descriptors, at 512 bytes each; then the oldest has made room."""
+    """As many as there are descriptors but for those left to TCP and the API, at 512 bytes each; for
+    the rest the oldest have made room.
+    """
     world = rootless_world
     serve(world, world.inet, w.INET4)
     gate = start_large(world, f"--udp-bindings={2 * BINDINGS}", *CONFINED)
@@ -257,7 +259,7 @@ def test_20000_bindings(rootless_world):
     memory = probes.memory_kib(gate.pid)
     holders = [hold(world, BINDINGS // 2) for _ in range(2)]
     held = probes.descriptors(gate.pid)
-    assert DESCRIPTORS * 9 // 10 < held <= DESCRIPTORS
+    assert DESCRIPTORS * 7 // 10 < held <= DESCRIPTORS
     assert probes.memory_kib(gate.pid) - memory <= held * 512 // 1024 + 1024
     assert [ask_again(holder) for holder in holders] == [[True, False], [True, True]]
     probes.assert_idle(gate.pid)
