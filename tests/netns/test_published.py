@@ -21,6 +21,7 @@ HOST_PORT, LIVE_PORT = 8080, 7100
 BURST, AT_ONCE = 10000, 1000
 RATE, SECONDS = 2000, 60 if FULL else 2
 DESCRIPTORS = 20000
+NARROW = 1300
 # What may be left of the connections of half the time: buffers, and flows in TIME_WAIT
 LEFT_KIB = 2048
 SERVER = {"tcp": port_peers.server, "udp": udp_peers.udp_server}
@@ -243,3 +244,27 @@ def test_published_udp_of_every_size(world, sock, version):
     hosts.publish(sock, version, "udp")
     assert peer(world, world.inet, udp_peers.echo, hosts.HOST[version], HOST_PORT, 0, 1, 1472, 1473,
                 9000, 65507) == []
+
+
+@FAMILIES
+def test_published_udp_over_a_narrow_link(world, sock, version):
+    """The client is behind it: the answers find their size."""
+    with contextlib.closing(hosts.routed(world, NARROW)) as far:
+        start(world, sock)
+        serve_guest(world, version, "udp")
+        hosts.publish(sock, version, "udp")
+        assert peer(world, far, udp_peers.patient_echo, hosts.HOST[version], HOST_PORT, 1200, 1400,
+                    9000) == []
+
+
+@FAMILIES
+def test_udp_client_that_is_gone(world, sock, version):
+    """Its host says so, and the server in the guest hears it in those words."""
+    start(world, sock)
+    server = probes.serve(world, world.guest, udp_peers.answer_twice, hosts.GUEST[version])
+    hosts.publish(sock, version, "udp")
+    assert peer(world, world.inet, port_peers.connected_echo, hosts.HOST[version], HOST_PORT) == "x"
+    server.send_signal(signal.SIGUSR1)
+    told = finish(server)
+    assert (told["errno"], told["origin"], told["offender"]) == \
+        ("ECONNREFUSED", {4: "icmp", 6: "icmp6"}[version], hosts.INET[version])

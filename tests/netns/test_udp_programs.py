@@ -75,9 +75,8 @@ def nameserver(world, ns, address):
     large = ",".join(["x" * 250] * 12)
     world.spawn(ns, "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
                 "--pid-file=", "--edns-packet-max=4096", "--bind-interfaces",
-                "--except-interface=lo", f"--port={DNS_PORT}", f"--listen-address={address}",
-                f"--address=/{NAME}/{ADDRESS}", f"--txt-record=large.{NAME},{large}",
-                ready_line="started")
+                f"--port={DNS_PORT}", f"--listen-address={address}", f"--address=/{NAME}/{ADDRESS}",
+                f"--txt-record=large.{NAME},{large}", ready_line="started")
 
 
 def dig(ns, address, port, *more):
@@ -88,12 +87,19 @@ def dig(ns, address, port, *more):
 @needs("dnsmasq", "dig")
 @WAYS
 def test_dns(net, way):
-    """A short answer, and one that takes three fragments."""
+    """A short answer, and one that takes three fragments; the inet namespace is the other end."""
     ends = Way(net, way, DNS_PORT, "udp")
     nameserver(net, ends.server, ends.listen)
     assert dig(ends.client, ends.address, ends.client_port, NAME, "A") == ADDRESS
     large = dig(ends.client, ends.address, ends.client_port, "+ignore", f"large.{NAME}", "TXT")
     assert large.count("x" * 250) == 12
+
+
+@needs("dnsmasq", "dig")
+def test_dns_of_the_host(net):
+    """A nameserver that listens on the host's loopback only is asked at the gateway's address."""
+    nameserver(net, net.host, "127.0.0.1")
+    assert dig(net.guest, w.GATEWAY4, DNS_PORT, NAME, "A") == ADDRESS
 
 
 # --- iperf3 ---
