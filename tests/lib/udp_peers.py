@@ -20,6 +20,7 @@ import peers
 IP_RECVTTL, IP_RECVTOS = 12, 13                 # what the socket module has no names for
 IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_MTU, IP_RECVERR = 10, 2, 14, 11
 IPV6_MTU_DISCOVER, IPV6_MTU, IPV6_RECVERR = 23, 24, 25
+UDP_SEGMENT = 103
 ORIGINS = {1: "local", 2: "icmp", 3: "icmp6"}   # ee_origin of linux/errqueue.h
 BUFFER_BYTES = 8 << 20
 WINDOW = 32                                     # datagrams under way together
@@ -288,6 +289,43 @@ def who_answers(address, port):
     return sorted(heard)
 
 
+# --- clients: trains of datagrams, which kernels and gates like to join ---
+
+
+def receive_all(sock, count):
+    """So many datagrams, in some order: a kernel that moves to another processor overtakes itself."""
+    return sorted(sock.recv(1 << 16) for _ in range(count))
+
+
+def train(address, port, *sizes):
+    """All of them sent before the first echo is read; do the same ones come back, each one whole?"""
+    sent = [random.Random(number).randbytes(int(size)) for number, size in enumerate(sizes)]
+    with connected(address, port) as sock:
+        for data in sent:
+            sock.send(data)
+        return receive_all(sock, len(sent)) == sorted(sent)
+
+
+def segmented(address, port, size, length):
+    """One send(2) of this length that the kernel cuts into datagrams of this size; as for train()."""
+    size, data = int(size), random.Random(1).randbytes(int(length))
+    sent = [data[at:at + size] for at in range(0, len(data), size)]
+    with connected(address, port) as sock:
+        sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, size)
+        sock.send(data)
+        return receive_all(sock, len(sent)) == sorted(sent)
+
+
+def marked_train(address, port, *marks):
+    """Datagrams of one size, all sent before the first answer is read, with a TOS each: as which
+    TOS the server saw them, in ascending order.
+    """
+    with udp_socket(address) as sock:
+        for mark in marks:
+            send_marked(sock, QUESTION, (address, int(port)), 64, int(mark))
+        return sorted(json.loads(sock.recv(1 << 16))["tos"] for _ in marks)
+
+
 # --- clients: many sockets, much traffic ---
 
 
@@ -378,7 +416,7 @@ def until_answered(sock, number):
     raise TimeoutError(f"no answer to {number}")
 
 
-PROGRAMS = [udp_server, third_parties, flooder, echo, marked, error, error_then_echo,
+PROGRAMS = [udp_server, third_parties, flooder, echo, train, segmented, marked_train, marked, error, error_then_echo,
             answer_twice, refused_in_time, discover, patient_echo, mappings, who_answers, bindings, flood,
             be_flooded, patient]
 

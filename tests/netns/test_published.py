@@ -198,6 +198,35 @@ def test_2000_new_connections_a_second(rootless_world):
     assert not probes.errors(gate)
 
 
+def test_many_udp_clients_at_once(world, sock):
+    """Each hears the answer to its own datagram."""
+    start(world, sock)
+    serve_guest(world, 4, "udp")
+    hosts.publish(sock, 4, "udp")
+    for ns, address in (world.inet, w.HOST4), (world.host, "127.0.0.1"):
+        assert peer(world, ns, peers.udp_many, address, HOST_PORT, 200) == 200
+
+
+@FAMILIES
+def test_trains_through_a_published_port(world, sock, version):
+    """Datagrams of one size that come together stay apart; so do those of the answer."""
+    start(world, sock)
+    serve_guest(world, version, "udp")
+    hosts.publish(sock, version, "udp")
+    for sizes in [1200] * 20, [1200] * 7 + [300, 0] + [1200] * 7:
+        assert peer(world, world.inet, udp_peers.train, hosts.HOST[version], HOST_PORT, *sizes)
+    assert peer(world, world.inet, udp_peers.segmented, hosts.HOST[version], HOST_PORT, 1400, 40001)
+
+
+def test_flood_of_a_published_port_stops_nobody(world, sock):
+    start(world, sock)
+    serve_guest(world, 4, "udp")
+    probes.serve(world, world.inet, udp_peers.udp_server, w.INET4)
+    hosts.publish(sock, 4, "udp")
+    begin(world, world.inet, udp_peers.flood, w.HOST4, HOST_PORT, ready_line="flooding")
+    assert peer(world, world.guest, udp_peers.patient, w.INET4, PORT, 20) == 0
+
+
 # --- servers that are not there ---
 
 

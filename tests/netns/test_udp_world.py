@@ -18,6 +18,10 @@ from probes import CONFINED, FULL, PORT, begin, finish, peer
 MTUS = [1500, 9000, 65520]
 SIZES = [0, 1, 2, 512, 1231, 1232, 1233, 1452, 1453, 1472, 1473, 8972, 8973, 9000, 9001, 32768,
          65492, 65493, 65507]
+# Sent without a pause: of one size, with a shorter or a longer one among them, with nothing in them
+TRAINS = [[1200] * 20, [1200] * 7 + [300] + [1200] * 7, [300] * 5 + [1200] + [300] * 5, [0] * 5,
+          [500, 0, 500, 0, 500], [1] * 20, [1472] * 10, [1473] * 5, [100, 200] * 8, [9000] * 5]
+SEGMENTED = [(1200, 12000), (1200, 12001), (1000, 999), (1, 60), (1400, 60000)]
 RANDOM_SIZES = 20000 if FULL else 500
 NARROW = 1300
 BINDINGS = 20000
@@ -73,6 +77,32 @@ def test_random_sizes_come_back(rootless_world, mtu, version):
     sizes = [noise.randrange(noise.choice([64, 1600, 10000, 65508])) for _ in range(RANDOM_SIZES)]
     assert peer(world, world.guest, udp_peers.echo, hosts.INET[version], PORT, *sizes,
                 timeout=600) == []
+
+
+# --- many at once ---
+
+
+@FAMILIES
+@pytest.mark.parametrize("mtu", MTUS)
+def test_trains(world, mtu, version):
+    """Datagrams that may be joined on the way come back as they were, none longer and none shorter."""
+    serve(world, world.inet, hosts.INET[version])
+    hosts.start(world, f"--mtu={mtu}", *CONFINED)
+    for sizes in TRAINS:
+        assert peer(world, world.guest, udp_peers.train, hosts.INET[version], PORT, *sizes), sizes
+    for size, length in SEGMENTED:
+        assert peer(world, world.guest, udp_peers.segmented, hosts.INET[version], PORT, size,
+                    length), (size, length)
+
+
+@FAMILIES
+def test_marks_within_a_train(world, version):
+    """What differs in TOS is not joined."""
+    serve(world, world.inet, hosts.INET[version])
+    hosts.start(world, "--mtu=65520", *CONFINED)
+    marks = [0, 1, 1, 2, 0, 3, 0xb8, 0xb8, 0, 1, 2, 3]
+    assert peer(world, world.guest, udp_peers.marked_train, hosts.INET[version], PORT, *marks) == \
+        sorted(marks)
 
 
 # --- what the headers say ---
