@@ -39,15 +39,13 @@ def options(version):
             IP_MTU_DISCOVER, IP_MTU)
 
 
-def udp_socket(address, port=None, reuse=False):
+def udp_socket(address, port=None):
     """A socket of the address's family, bound if there is a port."""
     sock = socket.socket(peers.family(address), socket.SOCK_DGRAM)
     sock.settimeout(peers.TIMEOUT_S)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    if reuse:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if port is not None:
         sock.bind((address, int(port)))
     return sock
@@ -297,13 +295,21 @@ def receive_all(sock, count):
     return sorted(sock.recv(1 << 16) for _ in range(count))
 
 
-def train(address, port, *sizes):
+def cars(items):
+    """What SIZE:TOS ... stand for: [(data, tos)], no two of one size alike."""
+    pairs = [map(int, item.split(":")) for item in items]
+    return [(random.Random(number).randbytes(size), tos)
+            for number, (size, tos) in enumerate(pairs)]
+
+
+def train(address, port, *items):
     """All of them sent before the first echo is read; do the same ones come back, each one whole?"""
-    sent = [random.Random(number).randbytes(int(size)) for number, size in enumerate(sizes)]
-    with connected(address, port) as sock:
-        for data in sent:
-            sock.send(data)
-        return receive_all(sock, len(sent)) == sorted(sent)
+    sent = cars(items)
+    with udp_socket(address) as sock:
+        for data, tos in sent:
+            send_marked(sock, data, (address, int(port)), 64, tos)
+        print("sent", flush=True)
+        return receive_all(sock, len(sent)) == sorted(data for data, _ in sent)
 
 
 def segmented(address, port, size, length):
@@ -313,7 +319,31 @@ def segmented(address, port, size, length):
     with connected(address, port) as sock:
         sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, size)
         sock.send(data)
+        print("sent", flush=True)
         return receive_all(sock, len(sent)) == sorted(sent)
+
+
+def train_source(address, port, *items):
+    """A server: answer somebody, and after a signal send a train there."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    with udp_socket(address, port) as sock:
+        print("listening", flush=True)
+        data, sender = sock.recvfrom(1 << 16)
+        sock.sendto(data, sender)
+        signal.sigwait({signal.SIGUSR1})
+        for data, tos in cars(items):
+            send_marked(sock, data, sender, 64, tos)
+
+
+def train_sink(address, port, *items):
+    """Ask a source, say so, and take its train: is each one whole, and marked as it was?"""
+    with connected(address, port) as sock:
+        want_marks(sock)
+        sock.send(b"hello")
+        sock.recv(64)
+        print("ready", flush=True)
+        came = [receive_marked(sock) for _ in items]
+        return sorted((data, marks["tos"]) for data, _, marks in came) == sorted(cars(items))
 
 
 def marked_train(address, port, *marks):
@@ -323,6 +353,7 @@ def marked_train(address, port, *marks):
     with udp_socket(address) as sock:
         for mark in marks:
             send_marked(sock, QUESTION, (address, int(port)), 64, int(mark))
+        print("sent", flush=True)
         return sorted(json.loads(sock.recv(1 << 16))["tos"] for _ in marks)
 
 
@@ -416,7 +447,8 @@ def until_answered(sock, number):
     raise TimeoutError(f"no answer to {number}")
 
 
-PROGRAMS = [udp_server, third_parties, flooder, echo, train, segmented, marked_train, marked, error, error_then_echo,
+PROGRAMS = [udp_server, third_parties, flooder, echo, train, segmented, train_source,
+            train_sink, marked_train, marked, error, error_then_echo,
             answer_twice, refused_in_time, discover, patient_echo, mappings, who_answers, bindings, flood,
             be_flooded, patient]
 

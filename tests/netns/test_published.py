@@ -213,8 +213,8 @@ def test_trains_through_a_published_port(world, sock, version):
     start(world, sock)
     serve_guest(world, version, "udp")
     hosts.publish(sock, version, "udp")
-    for sizes in [1200] * 20, [1200] * 7 + [300, 0] + [1200] * 7:
-        assert peer(world, world.inet, udp_peers.train, hosts.HOST[version], HOST_PORT, *sizes)
+    for items in ["1200:0"] * 20, ["1200:2"] * 7 + ["300:1", "0:0"] + ["1200:2"] * 7:
+        assert peer(world, world.inet, udp_peers.train, hosts.HOST[version], HOST_PORT, *items)
     assert peer(world, world.inet, udp_peers.segmented, hosts.HOST[version], HOST_PORT, 1400, 40001)
 
 

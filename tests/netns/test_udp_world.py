@@ -18,9 +18,11 @@ from probes import CONFINED, FULL, PORT, begin, finish, peer
 MTUS = [1500, 9000, 65520]
 SIZES = [0, 1, 2, 512, 1231, 1232, 1233, 1452, 1453, 1472, 1473, 8972, 8973, 9000, 9001, 32768,
          65492, 65493, 65507]
-# Sent without a pause: of one size, with a shorter or a longer one among them, with nothing in them
-TRAINS = [[1200] * 20, [1200] * 7 + [300] + [1200] * 7, [300] * 5 + [1200] + [300] * 5, [0] * 5,
-          [500, 0, 500, 0, 500], [1] * 20, [1472] * 10, [1473] * 5, [100, 200] * 8, [9000] * 5]
+# SIZE:TOS, sent without a pause: of one size, with a shorter or a longer one among them, empty ones
+TRAINS = [["1200:0"] * 20, ["1200:2"] * 7 + ["300:2"] + ["1200:2"] * 7,
+          ["300:0"] * 5 + ["1200:0"] + ["300:0"] * 5, ["0:0"] * 5, ["500:0", "0:0"] * 3, ["1:0"] * 20,
+          ["1472:0"] * 10, ["1473:0"] * 5, ["100:0", "200:0"] * 8, ["9000:0"] * 5]
+MARKS = [0, 1, 1, 2, 0, 3, 0xb8, 0xb8, 0, 1, 2, 3]
 SEGMENTED = [(1200, 12000), (1200, 12001), (1000, 999), (1, 60), (1400, 60000)]
 RANDOM_SIZES = 20000 if FULL else 500
 NARROW = 1300
@@ -82,27 +84,48 @@ def test_random_sizes_come_back(rootless_world, mtu, version):
 # --- many at once ---
 
 
+def while_stopped(gate, begin_sending):
+    """What is sent meanwhile is waiting for the gate when it goes on: it takes it all in one turn."""
+    gate.process.send_signal(signal.SIGSTOP)
+    try:
+        return begin_sending()
+    finally:
+        gate.process.send_signal(signal.SIGCONT)
+
+
 @FAMILIES
 @pytest.mark.parametrize("mtu", MTUS)
-def test_trains(world, mtu, version):
-    """Datagrams that may be joined on the way come back as they were, none longer and none shorter."""
+def test_trains_to_the_host(world, mtu, version):
+    """Datagrams that may be joined on the way arrive as they were, none longer and none shorter."""
     serve(world, world.inet, hosts.INET[version])
-    hosts.start(world, f"--mtu={mtu}", *CONFINED)
-    for sizes in TRAINS:
-        assert peer(world, world.guest, udp_peers.train, hosts.INET[version], PORT, *sizes), sizes
-    for size, length in SEGMENTED:
-        assert peer(world, world.guest, udp_peers.segmented, hosts.INET[version], PORT, size,
-                    length), (size, length)
+    gate = hosts.start(world, f"--mtu={mtu}", *CONFINED)
+
+    def sent(program, *what):
+        return while_stopped(gate, lambda: begin(world, world.guest, program, hosts.INET[version],
+                                                 PORT, *what, ready_line="sent"))
+    assert peer(world, world.guest, udp_peers.echo, hosts.INET[version], PORT, 1) == []
+    for items in TRAINS:
+        assert finish(sent(udp_peers.train, *items)), items
+    for what in SEGMENTED:
+        assert finish(sent(udp_peers.segmented, *what)), what
+    assert finish(sent(udp_peers.marked_train, *MARKS)) == sorted(MARKS)
 
 
 @FAMILIES
-def test_marks_within_a_train(world, version):
-    """What differs in TOS is not joined."""
-    serve(world, world.inet, hosts.INET[version])
-    hosts.start(world, "--mtu=65520", *CONFINED)
-    marks = [0, 1, 1, 2, 0, 3, 0xb8, 0xb8, 0, 1, 2, 3]
-    assert peer(world, world.guest, udp_peers.marked_train, hosts.INET[version], PORT, *marks) == \
-        sorted(marks)
+@pytest.mark.parametrize("mtu", MTUS)
+def test_trains_to_the_guest(world, mtu, version):
+    """As above; and none with the TOS of another."""
+    gate = hosts.start(world, f"--mtu={mtu}", *CONFINED)
+
+    def sent(source):
+        source.send_signal(signal.SIGUSR1)
+        assert source.wait(w.DEADLINE_S) == 0
+    for number, items in enumerate([*TRAINS, [f"600:{mark}" for mark in MARKS]]):
+        ends = hosts.INET[version], PORT + number, *items
+        source = begin(world, world.inet, udp_peers.train_source, *ends, ready_line="listening")
+        sink = begin(world, world.guest, udp_peers.train_sink, *ends, ready_line="ready")
+        while_stopped(gate, lambda server=source: sent(server))
+        assert finish(sink), items
 
 
 # --- what the headers say ---
