@@ -24,7 +24,7 @@ import rows as r  # noqa: E402
 import world as w  # noqa: E402
 
 BASE, FLOOR = "slirp4netns", "native"
-COLUMNS = "{:<14} {:<16} {:>11} {:>23} {:<7} {:>9} {:>9}"
+COLUMNS = "{:<17} {:<16} {:>11} {:>23} {:<7} {:>9} {:>9}"
 
 
 def arguments():
@@ -56,12 +56,16 @@ def compiled(folder):
 
 
 def make_rows(world, stack):
-    found = [r.UserMode("gate4netns", world, stack, w.binary(), GATE4NETNS_TCP="native"),
-             r.UserMode("gate4netns-slirp", world, stack, w.binary(), GATE4NETNS_TCP="slirp")]
+    found = [r.UserMode("gate4netns", world, stack, w.binary(), "--guest-loopback",
+                        GATE4NETNS_TCP="native", GATE4NETNS_UDP="native"),
+             r.UserMode("gate4netns-slirp", world, stack, w.binary(), GATE4NETNS_TCP="slirp",
+                        GATE4NETNS_UDP="slirp")]
     if shutil.which(BASE):
         found.append(r.UserMode(BASE, world, stack, shutil.which(BASE)))
     if shutil.which("pasta"):
         found.append(r.Pasta("pasta", world, stack, shutil.which("pasta")))
+    if shutil.which("rootlesskit") and shutil.which(BASE):
+        found.append(r.RootlessKit("rootlesskit", world, stack, shutil.which("rootlesskit")))
     return found + [r.Veth("veth", world, stack), r.Native(FLOOR, world, stack)]
 
 
@@ -121,7 +125,7 @@ def show(record):
 
 
 def measure_all(options, world, rows, out):
-    server = world.spawn(world.host, world.tmp / "probe", "serve", c.PROBE_PORT, ready_line="ready")
+    server = world.spawn(world.host, world.tmp / "probe", "serve", r.PROBE_PORT, ready_line="ready")
     lines = []
     print(COLUMNS.format("cell", "row", "median", "lowest .. highest", "unit", "/slirp4", "/native"))
     for cell in chosen(c.all_cells(world.tmp / "probe", options.seconds, options.idle),

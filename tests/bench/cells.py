@@ -11,7 +11,8 @@ import select
 import statistics
 import subprocess
 
-IPERF_PORT, PROBE_PORT = 5201, 5300
+from rows import IPERF_PORT, PROBE_PORT
+
 GRACE_S = 8         # what a measurement may take beyond its own length
 STARTS = 10         # in one measurement
 HOLD_S = 30         # to make all the connections that are then idle
@@ -42,32 +43,43 @@ def run(command, seconds, **kw):
 
 
 @contextlib.contextmanager
-def iperf_server(world):
+def iperf_server(world, ns):
     """A server for one test: a client that stalls cannot make it busy for the next row."""
-    server = world.host.popen("iperf3", "--server", "--one-off", "--port", IPERF_PORT,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL)
+    server = ns.popen("iperf3", "--server", "--one-off", "--port", IPERF_PORT,
+                      stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                      stderr=subprocess.DEVNULL)
     try:
-        world.wait_listening(world.host, IPERF_PORT)
+        world.wait_listening(ns, IPERF_PORT)
         yield
     finally:
         server.kill()
         server.wait()
 
 
-def iperf(world, ns, address, seconds, *options):
-    """What one run moved: {"bytes", "bits_per_second", ...} as received."""
+def iperf(world, ends, seconds, *options):
+    """The "end" of iperf3's report on one run."""
     whole = max(1, round(seconds))      # iperf3 takes no fractions
-    with iperf_server(world):
-        text = run([*ns.enter(), "iperf3", "--client", address, "--port", IPERF_PORT, "--json",
-                    "--time", whole, *options], whole)
-    return json.loads(text)["end"]["sum_received"]
+    with iperf_server(world, ends.server):
+        text = run([*ends.client.enter(), "iperf3", "--client", ends.address, "--port",
+                    ends.ports[IPERF_PORT], "--json", "--time", whole, *options], whole)
+    return json.loads(text)["end"]
 
 
-def throughput(mtu, reverse, streams, seconds):
+def out(mtu):
+    return lambda row: row.out(mtu)
+
+
+def into(mtu, loopback=False):
+    return lambda row: row.into(mtu, loopback)
+
+
+def throughput(where, reverse, streams, seconds):
     def measure(row):
+        ends = where(row)
+        if ends is None:
+            return None
         options = ["--parallel", streams, *(["--reverse"] if reverse else [])]
-        moved = iperf(row.world, *row.at(mtu), seconds, *options)
+        moved = iperf(row.world, ends, seconds, *options)["sum_received"]
         return {"": moved["bits_per_second"] / 1e9}
     return measure
 
@@ -88,20 +100,24 @@ def losing(ns, percent):
 
 def lossy(percent, seconds):
     def measure(row):
-        ns, address = row.at(1500)
-        if ns is row.world.host:
+        ends = row.out(1500)
+        if ends is None or ends.client is row.world.host:
             return None
-        with losing(ns, percent):
-            return {name: iperf(row.world, ns, address, seconds, *options)["bits_per_second"] / 1e6
+        with losing(ends.client, percent):
+            return {name: iperf(row.world, ends, seconds, *options)["sum_received"]
+                    ["bits_per_second"] / 1e6
                     for name, options in (("up", []), ("down", ["--reverse"]))}
     return measure
 
 
-def probe(verb, series, program, seconds):
+def probe(where, verb, series, program, seconds):
     """A verb of probe.c that prints one number for each series."""
     def measure(row):
-        ns, address = row.at(1500)
-        text = run([*ns.enter(), program, verb, address, PROBE_PORT, int(seconds * 1000)], seconds)
+        ends = where(row)
+        if ends is None:
+            return None
+        text = run([*ends.client.enter(), program, verb, ends.address, ends.ports[PROBE_PORT],
+                    int(seconds * 1000)], seconds)
         return dict(zip(series, map(float, text.split())))
     return measure
 
@@ -138,15 +154,16 @@ def cpu_ns(pid):
 
 
 @contextlib.contextmanager
-def holding(ns, address, program, count):
-    """Connections of the guest that nobody talks on."""
-    client = ns.popen(program, "hold", address, PROBE_PORT, count, stdin=subprocess.PIPE,
-                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+def holding(ends, program, verb, count):
+    """Connections, or sockets for datagrams, of the guest that nobody talks on."""
+    client = ends.client.popen(program, verb, ends.address, PROBE_PORT, count,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL)
     try:
         ready, _, _ = select.select([client.stdout], [], [], HOLD_S)
         if not ready or client.stdout.readline() != b"holding\n":
             why = f"within {HOLD_S} s" if not ready else "at all"
-            raise Stalled(f"no {count} connections {why}")
+            raise Stalled(f"no {count} of them {why}")
         yield
     finally:
         client.kill()
@@ -157,19 +174,19 @@ def resident(row):
     instance = row.fresh()
     if instance is None:
         return None
-    with instance as (_, _, pid):
+    with instance as (_, pid):
         return {"": kib(proc(pid, "status"), "VmRSS")}
 
 
-def idle_memory(program, count):
+def idle_memory(program, verb, count):
     def measure(row):
         instance = row.fresh()
         if instance is None:
             return None
-        with instance as (ns, address, pid):
-            with holding(ns, address, program, 1):      # whatever is needed once
+        with instance as (ends, pid):
+            with holding(ends, program, verb, 1):       # whatever is needed once
                 before = kib(proc(pid, "smaps_rollup"), "Pss")
-                with holding(ns, address, program, count):
+                with holding(ends, program, verb, count):
                     after = kib(proc(pid, "smaps_rollup"), "Pss")
         return {"": (after - before) * 1024 / count}
     return measure
@@ -179,41 +196,60 @@ def idle_cpu(program, count, seconds):
     """One stream among idle connections, over the same stream alone: time of the processor, and
     of the clock, for each GiB.
     """
-    def stream(row, ns, address, pid):
+    def stream(row, ends, pid):
         before = cpu_ns(pid)
-        moved = iperf(row.world, ns, address, seconds)
+        moved = iperf(row.world, ends, seconds)["sum_received"]
         return (cpu_ns(pid) - before) / moved["bytes"] * GIB, 1 / moved["bits_per_second"]
 
     def measure(row):
         instance = row.fresh()
         if instance is None:
             return None
-        with instance as (ns, address, pid):
-            stream(row, ns, address, pid)       # everything warm
-            alone = stream(row, ns, address, pid)
-            with holding(ns, address, program, count):
-                among = stream(row, ns, address, pid)
+        with instance as (ends, pid):
+            stream(row, ends, pid)       # everything warm
+            alone = stream(row, ends, pid)
+            with holding(ends, program, "hold", count):
+                among = stream(row, ends, pid)
         return {"cpu": among[0] / alone[0], "time": among[1] / alone[1]}
     return measure
 
 
-def all_cells(program, seconds, idle):
-    cells = []
+def stream_cells(seconds):
     for mtu in 1500, 65520:
         for streams in 1, 8:
             for name, reverse in ("up", False), ("down", True):
-                cells.append(Cell(f"{name}-{mtu}-{streams}", "Gbit/s", True,
-                                  throughput(mtu, reverse, streams, seconds)))
-    cells += [
-        Cell("rr", "us", False, probe("rr", ("p50", "p99"), program, seconds)),
-        Cell("crr", "1/s", True, probe("crr", ("",), program, seconds)),
-        Cell("crr-8", "1/s", True, probe("crr8", ("",), program, seconds)),
-        Cell("udp-echo", "1/s", True, probe("udp", ("",), program, seconds)),
+                yield Cell(f"{name}-{mtu}-{streams}", "Gbit/s", True,
+                           throughput(out(mtu), reverse, streams, seconds))
+
+
+def port_cells(program, seconds):
+    for name, reverse in ("in", False), ("out", True):
+        for mtu in 1500, 65520:
+            yield Cell(f"port-{name}-{mtu}", "Gbit/s", True,
+                       throughput(into(mtu), reverse, 1, seconds))
+        yield Cell(f"port-{name}-loopback", "Gbit/s", True,
+                   throughput(into(1500, True), reverse, 1, seconds))
+    for name, verb in ("crr", "crr"), ("crr-8", "crr8"), ("udp-echo", "udp"):
+        yield Cell(f"port-{name}", "1/s", True, probe(into(1500), verb, ("",), program, seconds))
+    yield Cell("port-udp", "%", True,
+               probe(into(1500), "udpway", ("arrived", "sent"), program, seconds))
+
+
+def all_cells(program, seconds, idle):
+    default = out(1500)
+    return [
+        *stream_cells(seconds),
+        Cell("rr", "us", False, probe(default, "rr", ("p50", "p99"), program, seconds)),
+        Cell("crr", "1/s", True, probe(default, "crr", ("",), program, seconds)),
+        Cell("crr-8", "1/s", True, probe(default, "crr8", ("",), program, seconds)),
+        Cell("udp-echo", "1/s", True, probe(default, "udp", ("",), program, seconds)),
+        Cell("udp-up", "%", True, probe(default, "udpway", ("arrived", "sent"), program, seconds)),
+        *port_cells(program, seconds),
         Cell("loss-1", "Mbit/s", True, lossy(1, seconds)),
         Cell("loss-5", "Mbit/s", True, lossy(5, seconds)),
         Cell("start", "ms", False, start_to_ready(program)),
         Cell("rss", "KiB", False, resident),
-        Cell("idle-mem", "B", False, idle_memory(program, idle)),
+        Cell("idle-mem", "B", False, idle_memory(program, "hold", idle)),
+        Cell("idle-udp-mem", "B", False, idle_memory(program, "holdudp", idle)),
         Cell("idle-cpu", "times", False, idle_cpu(program, idle, seconds)),
     ]
-    return cells

@@ -5,18 +5,23 @@
  *   probe crr ADDRESS PORT MS         connect, request, reply, close; prints the rate per second
  *   probe crr8 ADDRESS PORT MS        the same by 8 processes at once; prints the sum of their rates
  *   probe udp ADDRESS PORT MS         1200 bytes, 32 in flight; prints echoes per second
+ *   probe udpway ADDRESS PORT MS      1400 bytes, one way, 1 Gbit/s offered; prints how many percent of
+ *                                     what was sent have arrived, and of what was due were sent
  *   probe hold ADDRESS PORT N         N connections that have each had a byte there and back; prints
  *                                     "holding", and resets them at the end of standard input
+ *   probe holdudp ADDRESS PORT N      the same with N sockets and a datagram there and back
  *   probe starts N ready CMD...       ms from fork to the ready byte on fd 3; fd 4 is the exit-fd
  *   probe starts N exit CMD...        ms from fork to the end of CMD; what it left behind is killed
  *
- * The server answers PING on an open connection; REQUEST it answers and then closes.
+ * The server answers PING on an open connection; REQUEST it answers and then closes. Datagrams it
+ * echoes, but for those of udpway, which it counts: HOW_MANY asks for their number and begins anew.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
@@ -32,8 +37,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PING = 'p', REQUEST = 'q' };
-enum { DATAGRAM_BYTES = 1200, IN_FLIGHT = 32, LOST_AFTER_MS = 200, SAMPLES_MAX = 1 << 20 };
+enum { PING = 'p', REQUEST = 'q', HOW_MANY = 'h' };
+enum {
+	DATAGRAM_BYTES = 1200,
+	IN_FLIGHT = 32,
+	LOST_AFTER_MS = 200,
+	QUESTIONS = 20,
+	SAMPLES_MAX = 1 << 20
+};
+enum { WAY_BYTES = 1400, WAY_BITS = 1000000000, WAY_PAUSE_NS = 50000, RECEIVE_BYTES = 8 << 20 };
 enum { READY_FD = 3, EXIT_FD = 4 };
 enum { PARALLEL = 8, HOLD_AT_ONCE = 256 };
 
@@ -77,6 +89,8 @@ static int bound(int type, const char *port)
 		err(1, "bind");
 	if (type == SOCK_STREAM && listen(fd, 1024) < 0)
 		err(1, "listen");
+	if (type == SOCK_DGRAM) /* what is lost here is not lost on the way; needs root */
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ RECEIVE_BYTES }, sizeof(int));
 	return fd;
 }
 
@@ -98,15 +112,25 @@ static void accept_all(int epoll_fd, int listener)
 	}
 }
 
-static void echo_datagrams(int fd)
+static void take_datagrams(int fd)
 {
+	static int64_t arrived;
 	struct sockaddr_in peer;
 	socklen_t len = sizeof(peer);
 	char data[2048];
 	ssize_t n;
 
-	while ((n = recvfrom(fd, data, sizeof(data), 0, (struct sockaddr *)&peer, &len)) >= 0)
+	while ((n = recvfrom(fd, data, sizeof(data), 0, (struct sockaddr *)&peer, &len)) >= 0) {
+		if (n == WAY_BYTES) {
+			arrived++;
+			continue;
+		}
+		if (n == 1 && data[0] == HOW_MANY) {
+			n = snprintf(data, sizeof(data), "%" PRId64, arrived);
+			arrived = 0;
+		}
 		sendto(fd, data, n, 0, (struct sockaddr *)&peer, len);
+	}
 }
 
 static void answer(int fd)
@@ -139,7 +163,7 @@ static void serve(const char *port)
 			if (events[i].data.fd == tcp)
 				accept_all(epoll_fd, tcp);
 			else if (events[i].data.fd == udp)
-				echo_datagrams(udp);
+				take_datagrams(udp);
 			else
 				answer(events[i].data.fd);
 		}
@@ -237,7 +261,7 @@ static void all_exchange(const int *fds, int n, short event)
 	}
 }
 
-static int hold(const struct sockaddr_in *sin, int count)
+static int hold(const struct sockaddr_in *sin, int type, int count)
 {
 	const struct linger reset = { .l_onoff = 1 };
 	int fds[HOLD_AT_ONCE];
@@ -246,7 +270,7 @@ static int hold(const struct sockaddr_in *sin, int count)
 	for (int n; count > 0; count -= n) {
 		n = count < HOLD_AT_ONCE ? count : HOLD_AT_ONCE;
 		for (int i = 0; i < n; i++) {
-			fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+			fds[i] = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 			if (fds[i] < 0)
 				err(1, "socket");
 			setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
@@ -282,7 +306,49 @@ static int udp_echo(const struct sockaddr_in *sin, int64_t ms)
 				IN_FLIGHT; /* nothing came for a long time: all of them are lost */
 		}
 	}
+	if (n == 0)
+		errx(1, "nothing came back");
 	printf("%.1f\n", n * 1e9 / (now_ns() - start));
+	return 0;
+}
+
+/* What has arrived since somebody last asked. The question is lost where there is no room for it. */
+static int64_t ask_how_many(int fd)
+{
+	char data[32] = { HOW_MANY };
+	ssize_t n;
+
+	for (int i = 0; i < QUESTIONS; i++) {
+		send(fd, data, 1, 0);
+		n = recv(fd, data, sizeof(data) - 1, 0);
+		if (n > 0) {
+			data[n] = 0;
+			return atoll(data);
+		}
+	}
+	errx(1, "nobody counts");
+}
+
+static int udp_way(const struct sockaddr_in *sin, int64_t ms)
+{
+	const struct timespec pause = { .tv_nsec = WAY_PAUSE_NS };
+	const int64_t gap_ns = INT64_C(8000000000) * WAY_BYTES / WAY_BITS;
+	const int64_t due = ms * 1000000 / gap_ns;
+	int fd = connected(sin, SOCK_DGRAM);
+	struct timeval lost = { .tv_usec = LOST_AFTER_MS * 1000 };
+	char data[WAY_BYTES] = { 0 };
+	int64_t sent = 0, start;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &lost, sizeof(lost));
+	ask_how_many(fd); /* and everything is warm */
+	start = now_ns();
+	for (int64_t now = start; now < start + ms * 1000000; now = now_ns()) {
+		if ((now - start) / gap_ns <= sent)
+			nanosleep(&pause, NULL);
+		else if (send(fd, data, sizeof(data), 0) == sizeof(data))
+			sent++;
+	}
+	printf("%.3f %.3f\n", 100.0 * ask_how_many(fd) / sent, 100.0 * sent / due);
 	return 0;
 }
 
@@ -383,7 +449,11 @@ int main(int argc, char **argv)
 		if (!strcmp(verb, "crr8"))
 			return connect_request_close_in(PARALLEL, &sin, atoi(argv[4]));
 		if (!strcmp(verb, "hold"))
-			return hold(&sin, atoi(argv[4]));
+			return hold(&sin, SOCK_STREAM, atoi(argv[4]));
+		if (!strcmp(verb, "holdudp"))
+			return hold(&sin, SOCK_DGRAM, atoi(argv[4]));
+		if (!strcmp(verb, "udpway"))
+			return udp_way(&sin, atoi(argv[4]));
 		if (!strcmp(verb, "udp"))
 			return udp_echo(&sin, atoi(argv[4]));
 	}

@@ -69,15 +69,29 @@ def test_info_prints_our_version(podman):
 # Published ports
 
 @pytest.mark.parametrize("proto", ["tcp", "udp"])
-@pytest.mark.parametrize("handler, source, local_source", [
-    ("rootlesskit", w.GUEST4, w.GUEST4), ("slirp4netns", w.INET4, w.GATEWAY4)])
-def test_published_port(podman, handler, proto, source, local_source):
-    """Reached from the host and from outside, where slirp4netns' handler keeps the address."""
+@pytest.mark.parametrize("handler, outside, loopback, local", [
+    ("rootlesskit", w.GUEST4, w.GUEST4, w.GUEST4),
+    ("slirp4netns", w.INET4, w.GATEWAY4, w.HOST4)])
+def test_published_port(podman, handler, proto, outside, loopback, local):
+    """Reached from outside, from the host's loopback and from its other address, in any order:
+    slirp4netns' handler keeps the address of the client.
+    """
     world = podman.world
     podman.start("ports", f"--publish={PUBLISHED}:{c.PORT}/{proto}",
                  network=f"slirp4netns:port_handler={handler},allow_host_loopback=true")
-    assert c.ask(world, world.host, proto, "127.0.0.1", PUBLISHED) == local_source
-    assert c.ask(world, world.inet, proto, w.HOST4, PUBLISHED) == source
+    for _ in range(2):
+        assert c.ask(world, world.host, proto, "127.0.0.1", PUBLISHED) == loopback
+        assert c.ask(world, world.inet, proto, w.HOST4, PUBLISHED) == outside
+        assert c.ask(world, world.host, proto, w.HOST4, PUBLISHED) == local
+
+
+@pytest.mark.parametrize("handler", ["rootlesskit", "slirp4netns"])
+def test_both_protocols_of_one_port(podman, handler):
+    podman.start("ports", *(f"--publish={PUBLISHED}:{c.PORT}/{proto}" for proto in ("tcp", "udp")),
+                 network=f"slirp4netns:port_handler={handler}")
+    for proto in "tcp", "udp":
+        assert c.ask(podman.world, podman.world.inet, proto, w.HOST4, PUBLISHED) == \
+            {"rootlesskit": w.GUEST4, "slirp4netns": w.INET4}[handler]
 
 
 def test_published_on_one_address_only(podman):

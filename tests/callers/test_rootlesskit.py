@@ -106,16 +106,21 @@ def test_host_loopback(kit, disabled):
 # Ports
 
 @pytest.mark.parametrize("proto", ["tcp", "udp"])
-@pytest.mark.parametrize("driver, source", [("builtin", "127.0.0.1"), ("slirp4netns", w.INET4)])
+@pytest.mark.parametrize("driver, source, loopback, local", [
+    ("builtin", "127.0.0.1", "127.0.0.1", "127.0.0.1"),
+    ("slirp4netns", w.INET4, w.GATEWAY4, w.HOST4)])
 @pytest.mark.parametrize("sandbox", ["false", "true"])
-def test_port_comes_and_goes(kit, driver, source, proto, sandbox):
+def test_port_comes_and_goes(kit, driver, source, loopback, local, proto, sandbox):
     """Added, listed and removed at run time; the slirp4netns driver keeps the client's address."""
     kit.start("--disable-host-loopback", f"--port-driver={driver}",
               f"--slirp4netns-sandbox={sandbox}", f"--slirp4netns-seccomp={sandbox}")
     assert kit.ctl("add-ports", f"0.0.0.0:{PUBLISHED}:{c.PORT}/{proto}").strip() == "1"
     listed = json.loads(kit.ctl("list-ports", "--json"))
     assert (listed["id"], listed["spec"]["parentPort"]) == (1, PUBLISHED)
-    assert c.ask(kit.world, kit.world.inet, proto, w.HOST4, PUBLISHED) == source
+    for _ in range(2):
+        assert c.ask(kit.world, kit.world.host, proto, "127.0.0.1", PUBLISHED) == loopback
+        assert c.ask(kit.world, kit.world.inet, proto, w.HOST4, PUBLISHED) == source
+        assert c.ask(kit.world, kit.world.host, proto, w.HOST4, PUBLISHED) == local
     kit.ctl("remove-ports", "1")
     assert not kit.ctl("list-ports", "--json").strip()
     listening = kit.world.host.run("ss", "-lntuH", f"sport = :{PUBLISHED}").stdout

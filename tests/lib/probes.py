@@ -20,14 +20,16 @@ FULL = bool(os.environ.get("FULL"))     # the amounts of a whole test, which tak
 
 
 def program(world, function):
-    """The file of a program at a path that the ordinary user can read, wherever the checkout is."""
-    module = sys.modules[function.__module__]
-    for source in {peers.__file__, module.__file__}:
-        copy = world.tmp / pathlib.Path(source).name
-        if not copy.exists():
-            shutil.copy(source, copy)
-            copy.chmod(0o644)
-    return [sys.executable, world.tmp / pathlib.Path(module.__file__).name, function.__name__]
+    """The file of a program at a path that the ordinary user can read, wherever the checkout is:
+    beside it lie all others, for some import each other.
+    """
+    folder = world.tmp / "lib"
+    if not folder.exists():
+        shutil.copytree(pathlib.Path(__file__).parent, folder, copy_function=shutil.copyfile,
+                        ignore=shutil.ignore_patterns("__pycache__"))
+        folder.chmod(0o755)
+    name = pathlib.Path(sys.modules[function.__module__].__file__).name
+    return [sys.executable, folder / name, function.__name__]
 
 
 def peer(world, ns, client, *arguments, **kw):
