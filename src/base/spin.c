@@ -9,7 +9,7 @@
 
 #define WORTH_IT 4
 #define WORTH_MAX 16
-#define LOSS_BUSY 2 /* each takes back as many short waits */
+#define LOSS_BUSY 1 /* each takes back as many short waits */
 #define LOSS_LONG 3
 
 int64_t spin_ns(const struct spin *spin)
