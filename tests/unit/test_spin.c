@@ -33,7 +33,7 @@ static void test_ends(void)
 
 		learn(&spin, 30 * US, 1000000);
 		g_assert_cmpint(spin_ns(&spin), >, 0);
-		learn(&spin, waits_ns[i], 8);
+		learn(&spin, waits_ns[i], 16);
 		g_assert_cmpint(spin_ns(&spin), ==, 0);
 	}
 }
