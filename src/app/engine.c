@@ -216,6 +216,7 @@ struct snapshot {
 	struct udp_stats udp;
 	struct loopback_stats loopback;
 	struct ports_stats ports;
+	struct capture_stats capture;
 	const void *counters[STATS_MODULES]; /* as stats_json() has them */
 };
 
@@ -223,7 +224,7 @@ const struct stats_table *const engine_stats_tables[] = {
 	[STATS_LINK] = &link_stats_table,	  [STATS_GATE] = &gate_stats_table,
 	[STATS_TCP] = &tcp_stats_table,		  [STATS_POOL] = &pool_stats_table,
 	[STATS_UDP] = &udp_stats_table,		  [STATS_PORTS] = &ports_stats_table,
-	[STATS_LOOPBACK] = &loopback_stats_table,
+	[STATS_LOOPBACK] = &loopback_stats_table, [STATS_CAPTURE] = &capture_stats_table,
 };
 
 static void take_snapshot(const struct engine *engine, struct snapshot *ret)
@@ -247,6 +248,10 @@ static void take_snapshot(const struct engine *engine, struct snapshot *ret)
 	if (engine->loopback) {
 		ret->loopback = loopback_stats(engine->loopback);
 		ret->counters[STATS_LOOPBACK] = &ret->loopback;
+	}
+	if (engine->capture) {
+		ret->capture = capture_stats(engine->capture);
+		ret->counters[STATS_CAPTURE] = &ret->capture;
 	}
 	ret->ports = ports_stats(engine->ports);
 	ret->counters[STATS_PORTS] = &ret->ports;

@@ -35,6 +35,7 @@ enum engine_stats {
 	STATS_UDP,
 	STATS_PORTS,
 	STATS_LOOPBACK,
+	STATS_CAPTURE,
 	STATS_MODULES
 };
 

@@ -31,14 +31,31 @@ struct capture {
 	struct loop_source *source; /* NULL for what cannot be polled, such as a regular file */
 	bool full;		    /* source waits for room */
 	uint64_t limit_bytes;
-	uint64_t taken_bytes;	/* into the buffer, since the start */
+	struct capture_stats stats;
 	uint64_t written_bytes; /* regular: the length of the file, the buffer's not counted */
-	uint64_t missed;	/* frames that are neither in the file nor in the buffer */
 	uint64_t buffered;	/* frames that came since the buffer was empty */
 	int64_t time_ns;	/* of this turn; 0: not read yet */
 	size_t begin, end;	/* of what is still to be written, in the buffer */
 	uint8_t buffer[BUFFER_BYTES];
 };
+
+static const struct stats_row rows[] = {
+	{ "frames", "Frames that are in the file, or on their way to it",
+	  STATS_NUMBER(struct capture_stats, frames) },
+	{ "bytes", "Bytes for the file so far, with what stands around the frames",
+	  STATS_NUMBER(struct capture_stats, bytes) },
+	{ "missed",
+	  "Frames that are not in it, because it is full, has failed, or is read too slowly",
+	  STATS_NUMBER(struct capture_stats, missed) },
+	{ 0 },
+};
+
+const struct stats_table capture_stats_table = { "capture", NULL, rows };
+
+struct capture_stats capture_stats(const struct capture *capture)
+{
+	return capture->stats;
+}
 
 int capture_open(const char *path)
 {
@@ -56,14 +73,21 @@ int capture_open(const char *path)
 	return S_ISREG(st.st_mode) ? -ELOOP : fd_steal(&fd);
 }
 
+/* What is in the buffer will not get into the file. */
+static void miss_buffered(struct capture *capture)
+{
+	capture->stats.frames -= capture->buffered;
+	capture->stats.missed += capture->buffered;
+	capture->buffered = 0;
+}
+
 static void stop(struct capture *capture, const char *why)
 {
 	log_line("capture: '%s' ends here: %s", capture->path, why);
 	loop_remove(capture->source);
 	capture->source = NULL;
 	fd_close(&capture->fd);
-	capture->missed += capture->buffered;
-	capture->buffered = 0;
+	miss_buffered(capture);
 	capture->begin = capture->end = 0;
 }
 
@@ -137,7 +161,7 @@ struct capture *capture_new(struct loop *loop, int fd, const char *path, const c
 		capture->source = NULL;
 	loop_add_turn_end(loop, end_turn, capture);
 	capture->end = pcapng_head(APPLICATION, interface, SNAPLEN, capture->buffer);
-	capture->taken_bytes = capture->end;
+	capture->stats.bytes = capture->end;
 	flush(capture);
 	return capture;
 }
@@ -147,7 +171,7 @@ static bool make_room(struct capture *capture, size_t size)
 {
 	char why[64];
 
-	if (capture->fd >= 0 && size > capture->limit_bytes - capture->taken_bytes) {
+	if (capture->fd >= 0 && size > capture->limit_bytes - capture->stats.bytes) {
 		flush(capture);
 		snprintf(why, sizeof(why), "the limit of %" PRIu64 " bytes is reached",
 			 capture->limit_bytes);
@@ -176,7 +200,7 @@ void capture_frame(struct capture *capture, enum capture_direction direction,
 		packet.captured += parts[i].iov_len;
 	size = pcapng_packet_size(packet.captured);
 	if (!make_room(capture, size)) {
-		capture->missed++;
+		capture->stats.missed++;
 		return;
 	}
 	if (capture->time_ns == 0)
@@ -185,7 +209,8 @@ void capture_frame(struct capture *capture, enum capture_direction direction,
 	packet.original = packet.captured;
 	pcapng_packet(&packet, parts, count, capture->buffer + capture->end);
 	capture->end += size;
-	capture->taken_bytes += size;
+	capture->stats.bytes += size;
+	capture->stats.frames++;
 	capture->buffered++;
 }
 
@@ -203,7 +228,7 @@ static void write_the_rest(struct capture *capture)
 			flush(capture);
 		left_ms = end_ms - clock_now_ms();
 	}
-	capture->missed += capture->buffered;
+	miss_buffered(capture);
 }
 
 void capture_free(struct capture *capture)
@@ -211,9 +236,9 @@ void capture_free(struct capture *capture)
 	if (!capture)
 		return;
 	write_the_rest(capture);
-	if (capture->missed > 0)
+	if (capture->stats.missed > 0)
 		log_line("capture: frames that are not in '%s': %" PRIu64, capture->path,
-			 capture->missed);
+			 capture->stats.missed);
 	loop_remove_turn_end(capture->loop, end_turn, capture);
 	loop_remove(capture->source);
 	fd_close(&capture->fd);

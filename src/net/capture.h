@@ -15,8 +15,18 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "net/stats.h"
+
 struct capture;
 struct loop;
+
+struct capture_stats {
+	uint64_t frames; /* in the file, or on their way to it */
+	uint64_t bytes;	 /* for the file so far, with everything that it has around them */
+	uint64_t missed; /* frames that are neither */
+};
+
+extern const struct stats_table capture_stats_table; /* of struct capture_stats */
 
 /* As seen from the guest, as tcpdump(8) in its namespace would see it. */
 enum capture_direction { CAPTURE_TO_GUEST, CAPTURE_FROM_GUEST };
@@ -36,6 +46,8 @@ struct capture *capture_new(struct loop *loop, int fd, const char *path, const c
 /* One Ethernet frame, as it stands. */
 void capture_frame(struct capture *capture, enum capture_direction direction,
 		   const struct iovec *parts, int count);
+
+struct capture_stats capture_stats(const struct capture *capture);
 
 /* Write what is left, close, and log how many frames are not in the file, if any. Here a slow reader
  * of a pipe is waited for, a second at most. NULL is a no-op. Before loop_free().

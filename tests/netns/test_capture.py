@@ -87,11 +87,14 @@ def test_stack_is_chosen_by_the_option(world, file, monkeypatch, chosen, other):
 
 
 def test_limit(world, file, stack, confinement):
+    api = world.tmp / "api.sock"
     probes.serve_inet(world, w.INET4)
-    gate = world.start_tap(f"--pcap={file}", "--pcap-limit=1", "--mtu=65520", *confinement)
+    gate = world.start_tap(f"--pcap={file}", "--pcap-limit=1", "--mtu=65520", "-a", api, *confinement)
     assert peer(world, world.guest, peers.download, w.INET4, PORT, 4 * MIB) == \
         peers.stream_digest(4 * MIB)
     probes.assert_works(world)
+    counted = w.api(api, "get_stats")["return"]["capture"]
+    assert counted["frames"] == len(read(file)[1]) and counted["missed"] > 0
     assert gate.stop() == 0
     assert MIB / 2 < file.stat().st_size <= MIB, stack
     assert len(read(file)[1]) > 5
