@@ -41,7 +41,7 @@ struct port {
 	struct ports_entry entry;
 	struct half halves[HALVES_MAX]; /* of IPv6 first */
 	size_t half_count;
-	struct tally *tally; /* a reference; NULL: libslirp listens */
+	struct tally *tally; /* a reference; NULL: nobody counts */
 	int path_fd;	     /* borrowed from open_path(); -EBADF: not a Unix socket */
 };
 
@@ -542,7 +542,7 @@ static int port_open(struct ports *ports, struct port *port, char reterr[PORTS_E
 		r = check_limits(ports, port, reterr);
 	if (r < 0)
 		return r;
-	if (!is_slirps(ports, &port->entry.spec))
+	if (!is_slirps(ports, &port->entry.spec) && port->entry.spec.proto == TRANSPORT_TCP)
 		port->tally = tally_new();
 	port->entry.tally = port->tally;
 	if (is_unix(port)) {

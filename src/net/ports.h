@@ -36,7 +36,7 @@ struct ports_entry {
 	uint64_t id;		   /* from 1 */
 	struct portspec spec;	   /* addresses and port filled in */
 	struct ip guest4;	   /* of IPv4 clients on ::; IP_NONE: it serves none */
-	const struct tally *tally; /* NULL: not counted, for libslirp listens */
+	const struct tally *tally; /* NULL: not counted: UDP, or libslirp listens */
 };
 
 /* Who listens; all borrowed. */
@@ -67,7 +67,7 @@ int ports_add(struct ports *ports, const struct portspec *spec, uint64_t *ret_id
 	      char reterr[PORTS_ERROR_MAX]);
 
 /* 0, or -ENOENT for an id that there is not. Its connections go on; with @drop they are reset at
- * both ends (those of libslirp are not).
+ * both ends (those of libslirp are not). Of UDP all clients are forgotten, whatever @drop is.
  */
 int ports_remove(struct ports *ports, uint64_t id, bool drop);
 

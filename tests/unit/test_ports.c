@@ -10,6 +10,7 @@
 #include "net/slirp.h"
 #include "net/tally.h"
 #include "net/tcp.h"
+#include "net/udp.h"
 
 #define BOUND_MAX 64
 #define CHOSEN 40000 /* the port that the host chooses first */
@@ -44,6 +45,10 @@ void __wrap_forward_close(struct forward *forward);
 int __wrap_slirp_stack_add_forward(struct slirp *slirp, struct forward_spec *forward);
 int __wrap_slirp_stack_remove_forward(struct slirp *slirp, const struct forward_spec *forward);
 size_t __wrap_tcp_drop(struct tcp *tcp, const struct tally *tally);
+int __wrap_udp_forward_listen(struct udp *udp, const struct forward_spec *spec,
+			      struct udp_forward **ret);
+uint16_t __wrap_udp_forward_port(const struct udp_forward *forward);
+void __wrap_udp_forward_close(struct udp_forward *forward);
 
 static bool overlap(const struct ip *a, const struct ip *b)
 {
@@ -149,9 +154,30 @@ int __wrap_slirp_stack_remove_forward(struct slirp *slirp, const struct forward_
 	g_assert_not_reached();
 }
 
+int __wrap_udp_forward_listen(struct udp *udp, const struct forward_spec *spec,
+			      struct udp_forward **ret)
+{
+	struct forward *forward = NULL;
+	int r = bind_here(TRANSPORT_UDP, spec, &forward);
+
+	(void)udp;
+	*ret = (struct udp_forward *)(void *)forward;
+	return r;
+}
+
+uint16_t __wrap_udp_forward_port(const struct udp_forward *forward)
+{
+	return ((const struct forward *)(const void *)forward)->port;
+}
+
+void __wrap_udp_forward_close(struct udp_forward *forward)
+{
+	unbind((struct forward *)(void *)forward);
+}
+
 size_t __wrap_tcp_drop(struct tcp *tcp, const struct tally *tally)
 {
-	(void)tcp;
+	g_assert_nonnull(tcp);
 	w.dropped = tally;
 	return 1;
 }
@@ -173,11 +199,12 @@ static void close_path(int fd, void *data)
 	w.paths--;
 }
 
-static void start(bool ipv6)
+static void start_with(bool ipv6, bool own_tcp, bool own_udp)
 {
-	static char tcp; /* only its address counts */
+	static char stack; /* only its address counts */
 	const struct ports_stacks stacks = {
-		.tcp = (struct tcp *)(void *)&tcp,
+		.tcp = own_tcp ? (struct tcp *)(void *)&stack : NULL,
+		.udp = own_udp ? (struct udp *)(void *)&stack : NULL,
 		.open_path = open_path,
 		.close_path = close_path,
 	};
@@ -189,6 +216,11 @@ static void start(bool ipv6)
 		g_assert_true(ip_parse("fd00::100", &guest6));
 	g_assert_true(addrplan_parse("10.0.2.0/24", &w.settings.plan, error));
 	w.ports = ports_new(&stacks, &w.settings, &guest6);
+}
+
+static void start(bool ipv6)
+{
+	start_with(ipv6, true, false);
 }
 
 static void finish(void)
@@ -486,6 +518,22 @@ static void test_drop(void)
 	finish();
 }
 
+/* Nothing of it is counted, so that nothing says that nobody came; and TCP has no part in it. */
+static void test_own_udp(void)
+{
+	start_with(true, false, true);
+	add("82/udp");
+	add("0:53/udp");
+	expect_bound("udp 0.0.0.0 40000>10.0.2.100 53; udp 0.0.0.0 82>10.0.2.100 82; "
+		     "udp :: 40000>fd00::100 53; udp :: 82>fd00::100 82");
+	g_assert_null(ports_get(w.ports, 0)->tally);
+	g_assert_cmpint(ports_remove(w.ports, 1, true), ==, 0);
+	g_assert_cmpint(ports_remove(w.ports, 2, false), ==, 0);
+	expect_bound("");
+	g_assert_null(w.dropped);
+	finish();
+}
+
 /* A range that the open files have no room for is refused before anything is opened. */
 static void test_limits(void)
 {
@@ -546,6 +594,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/ports/port-chosen", test_port_chosen);
 	g_test_add_func("/ports/unix", test_unix);
 	g_test_add_func("/ports/drop", test_drop);
+	g_test_add_func("/ports/own-udp", test_own_udp);
 	g_test_add_func("/ports/limits", test_limits);
 	g_test_add_func("/ports/table-full", test_table_full);
 	return g_test_run();
