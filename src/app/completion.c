@@ -86,6 +86,16 @@ static void print_zsh(const struct opt *table, const char *names)
 	printf("\t'*:operand:_files'\n");
 }
 
+/* In single quotes fish knows two characters that are not themselves (fish-language, "Quotes"). */
+static void print_fish_text(const char *text)
+{
+	for (; *text; text++) {
+		if (strchr("'\\", *text))
+			putchar('\\');
+		putchar(*text);
+	}
+}
+
 static void print_fish_option(const struct opt *opt, const char *name, int name_len)
 {
 	printf("complete -c %.*s -l %s", name_len, name, opt->name);
@@ -95,7 +105,9 @@ static void print_fish_option(const struct opt *opt, const char *name, int name_
 		printf(wants_path(opt) ? " -r -F" : " -x");
 	if (opt->values && !wants_path(opt))
 		printf(" -a '%s'", opt->values);
-	printf(" -d '%s'\n", opt->help);
+	printf(" -d '");
+	print_fish_text(opt->help);
+	printf("'\n");
 }
 
 static void print_fish(const struct opt *table, const char *names)
