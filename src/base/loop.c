@@ -32,10 +32,10 @@ struct turn_end {
 };
 
 struct loop {
-	int epoll_fd;		   /* owned */
-	GQueue sources;		   /* struct loop_source */
-	GQueue removed;		   /* released at the end of the turn */
-	struct loop_timer *timers; /* soonest first */
+	int epoll_fd;				     /* owned */
+	GQueue sources;				     /* struct loop_source */
+	GQueue removed;				     /* released at the end of the turn */
+	struct loop_timer *first_timer, *last_timer; /* soonest first */
 	struct loop_guest_set guest;
 	GArray *turn_ends; /* struct turn_end */
 	bool again;
@@ -145,33 +145,34 @@ void loop_remove(struct loop_source *source)
 
 void loop_timer_disarm(struct loop *loop, struct loop_timer *timer)
 {
-	struct loop_timer **at = &loop->timers;
-
 	if (!timer->armed)
 		return;
-	while (*at != timer)
-		at = &(*at)->next;
-	*at = timer->next;
+	*(timer->prev ? &timer->prev->next : &loop->first_timer) = timer->next;
+	*(timer->next ? &timer->next->prev : &loop->last_timer) = timer->prev;
 	timer->armed = false;
 }
 
+/* Many are armed for the same while from now, so that the place is near the end. */
 void loop_timer_arm(struct loop *loop, struct loop_timer *timer, int64_t at_ms)
 {
-	struct loop_timer **at = &loop->timers;
+	struct loop_timer *before;
 
 	loop_timer_disarm(loop, timer);
-	while (*at && (*at)->at_ms <= at_ms)
-		at = &(*at)->next;
+	before = loop->last_timer;
+	while (before && before->at_ms > at_ms)
+		before = before->prev;
 	timer->at_ms = at_ms;
-	timer->next = *at;
+	timer->prev = before;
+	timer->next = before ? before->next : loop->first_timer;
+	*(timer->prev ? &timer->prev->next : &loop->first_timer) = timer;
+	*(timer->next ? &timer->next->prev : &loop->last_timer) = timer;
 	timer->armed = true;
-	*at = timer;
 }
 
 static void run_timers(struct loop *loop)
 {
-	while (loop->timers && loop->timers->at_ms <= loop->now_ms && !loop->stopped) {
-		struct loop_timer *due = loop->timers;
+	while (loop->first_timer && loop->first_timer->at_ms <= loop->now_ms && !loop->stopped) {
+		struct loop_timer *due = loop->first_timer;
 
 		loop_timer_disarm(loop, due);
 		due->fn(due->data);
@@ -242,9 +243,9 @@ static uint32_t timer_timeout(const struct loop *loop)
 
 	if (loop->again)
 		return 0;
-	if (!loop->timers)
+	if (!loop->first_timer)
 		return UINT32_MAX;
-	left = loop->timers->at_ms - clock_now_ms();
+	left = loop->first_timer->at_ms - clock_now_ms();
 	return left < 0 ? 0 : (uint32_t)MIN(left, INT32_MAX);
 }
 

@@ -43,13 +43,15 @@ int loop_add(struct loop *loop, int fd, uint32_t events, loop_source_fn *fn, voi
 int loop_set_events(struct loop_source *source, uint32_t events);
 void loop_remove(struct loop_source *source); /* NULL is a no-op */
 
-/* A one-shot timer in the caller's memory. Fill fn and data, leave the rest zero. */
+/* A one-shot timer in the caller's memory. Fill fn and data, leave the rest zero. One that is later than
+ * most of the others is cheap, however many there are; so is disarming.
+ */
 struct loop_timer {
 	void (*fn)(void *data);
 	void *data;
 	int64_t at_ms; /* valid while armed */
 	bool armed;
-	struct loop_timer *next; /* loop::timers, soonest first */
+	struct loop_timer *prev, *next; /* from loop::first_timer to loop::last_timer */
 };
 
 void loop_timer_arm(struct loop *loop, struct loop_timer *timer, int64_t at_ms);

@@ -120,6 +120,68 @@ static void test_timers(void)
 	loop_free(loop);
 }
 
+#define SCHEDULED 64
+#define MANY 200000
+
+struct scheduled {
+	struct loop_timer timer;
+	struct loop *loop;
+	int64_t *last_ms;
+	unsigned *left;
+};
+
+static void scheduled_ran(void *data)
+{
+	struct scheduled *s = data;
+
+	g_assert_cmpint(s->timer.at_ms, >=, *s->last_ms);
+	*s->last_ms = s->timer.at_ms;
+	if (--*s->left == 0)
+		loop_stop(s->loop, 0);
+}
+
+/* Armed in any order, armed again, and some taken out: the others run by their times. */
+static void test_timer_order(void)
+{
+	struct loop *loop = loop_new();
+	struct scheduled s[SCHEDULED];
+	int64_t last_ms = 0, now = clock_now_ms();
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < SCHEDULED; i++) {
+		s[i] = (struct scheduled){ .loop = loop, .last_ms = &last_ms, .left = &left };
+		s[i].timer.fn = scheduled_ran;
+		s[i].timer.data = &s[i];
+		loop_timer_arm(loop, &s[i].timer, now + i * 37 % 16);
+	}
+	for (unsigned i = 0; i < SCHEDULED; i++) {
+		if (i % 3 == 0)
+			loop_timer_arm(loop, &s[i].timer, now + i * 29 % 16);
+		if (i % 4 == 1)
+			loop_timer_disarm(loop, &s[i].timer);
+		else
+			left++;
+	}
+	g_assert_cmpint(loop_run(loop), ==, 0);
+	g_assert_cmpuint(left, ==, 0);
+	loop_free(loop);
+}
+
+/* As many as there are listeners that pause: each has its place without a look at the others. */
+static void test_many_timers(void)
+{
+	struct loop *loop = loop_new();
+	struct loop_timer *timers = g_new0(struct loop_timer, MANY);
+	int64_t now = clock_now_ms();
+
+	for (unsigned i = 0; i < MANY; i++)
+		loop_timer_arm(loop, &timers[i], now + 1000);
+	for (unsigned i = MANY; i > 0; i--)
+		loop_timer_disarm(loop, &timers[i - 1]);
+	g_free(timers);
+	loop_free(loop);
+}
+
 struct guest {
 	struct loop *loop;
 	int fd, index;
@@ -232,6 +294,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/loop/source", test_source);
 	g_test_add_func("/loop/removal-in-turn", test_removal_in_turn);
 	g_test_add_func("/loop/timers", test_timers);
+	g_test_add_func("/loop/timer-order", test_timer_order);
+	g_test_add_func("/loop/many-timers", test_many_timers);
 	g_test_add_func("/loop/guest-set", test_guest_set);
 	g_test_add_func("/loop/turn-ends", test_turn_ends);
 	g_test_add_func("/loop/errors", test_errors);
