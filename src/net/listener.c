@@ -10,6 +10,7 @@
 
 #define ACCEPTS_PER_TURN 32
 #define BUSY_PAUSE_MS 20	     /* who was accepted before has to be served first */
+#define BUSY_PAUSE_MAX_MS 1000	     /* each pause is twice as long as the one before */
 #define NO_DESCRIPTORS_PAUSE_MS 1000 /* somebody has to end first */
 
 struct listener {
@@ -18,7 +19,8 @@ struct listener {
 	int fd;		   /* listening: own_fd, or that of the Unix socket */
 	struct loop_source *source;
 	struct loop_timer pause;
-	bool busy; /* paused because there was no room */
+	bool busy;	       /* paused because there was no room */
+	int64_t busy_pause_ms; /* the last such pause; 0: there has been room since */
 	struct listener_owner owner;
 };
 
@@ -26,6 +28,17 @@ static void pause_for(struct listener *listener, int64_t ms)
 {
 	(void)loop_set_events(listener->source, 0);
 	loop_timer_arm(listener->loop, &listener->pause, loop_now_ms(listener->loop) + ms);
+}
+
+/* A client waits about as long again as it has waited already, and thousands of listeners that clients
+ * keep busy do not keep us busy.
+ */
+static void pause_while_busy(struct listener *listener)
+{
+	listener->busy_pause_ms =
+		CLAMP(2 * listener->busy_pause_ms, BUSY_PAUSE_MS, BUSY_PAUSE_MAX_MS);
+	pause_for(listener, listener->busy_pause_ms);
+	listener->busy = true;
 }
 
 static void resume(void *data)
@@ -74,10 +87,10 @@ static void clients_waiting(uint32_t events, void *data)
 
 	(void)events;
 	if (room == 0) {
-		pause_for(listener, BUSY_PAUSE_MS);
-		listener->busy = true;
+		pause_while_busy(listener);
 		return;
 	}
+	listener->busy_pause_ms = 0;
 	for (size_t i = 0; i < room && r == 0; i++)
 		r = accept_one(listener);
 	/* Anything else is of one client, who has gone (accept(2)). */
