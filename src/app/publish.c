@@ -15,7 +15,9 @@ void publish_init(struct publish *publish)
 		publish->sockets[i] = UNIXSOCK_NONE;
 }
 
-/* Another forward's socket file would be replaced like one that nobody uses any more. */
+/* A socket file that nobody uses any more is replaced; that of another forward, or of another
+ * program, which would not notice that it has lost its clients, is not.
+ */
 int publish_open_path(const char *path, void *data)
 {
 	struct publish *publish = data;
@@ -29,11 +31,11 @@ int publish_open_path(const char *path, void *data)
 
 		if (sock->fd < 0)
 			place = sock;
-		else if (strcmp(sock->path, path) == 0)
-			return -EADDRINUSE;
 	}
 	if (!place)
 		return -EMFILE;
+	if (unixsock_is_used(path))
+		return -EADDRINUSE;
 	r = unixsock_listen(path, SOCK_STREAM, SOMAXCONN, place);
 	return r < 0 ? r : place->fd;
 }

@@ -19,7 +19,7 @@ struct publish {
 void publish_init(struct publish *publish);
 
 /* struct ports_stacks::open_path and close_path, with a struct publish. -ENOSYS: is_closed.
- * -EADDRINUSE: another forward has that path. -EMFILE: there are PUBLISH_SOCKETS_MAX. In the sandbox the file stays until the
+ * -EADDRINUSE: another forward or program has that path. -EMFILE: there are PUBLISH_SOCKETS_MAX. In the sandbox the file stays until the
  * keeper removes it.
  */
 int publish_open_path(const char *path, void *data);

@@ -6,6 +6,20 @@
 
 #include "base/fd.h"
 
+bool unixsock_is_used(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	size_t len = strlen(path);
+
+	if (fd < 0 || len == 0 || len >= sizeof(address.sun_path))
+		return false;
+	memcpy(address.sun_path, path, len);
+	/* A socket that nobody has bound any more, or a file that is none, refuses (connect(2)). */
+	return connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ||
+	       (errno != ECONNREFUSED && errno != ENOENT && errno != ENOTDIR);
+}
+
 int unixsock_listen(const char *path, int type, int backlog, struct unixsock *ret)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };

@@ -2,6 +2,7 @@
 #ifndef OS_UNIXSOCK_H
 #define OS_UNIXSOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
 
@@ -15,6 +16,11 @@ struct unixsock {
 };
 
 #define UNIXSOCK_NONE ((struct unixsock){ .fd = -EBADF })
+
+/* Whether a program has the socket at @path, or may have: one that we may not connect to does not say.
+ * It is asked by connecting to it.
+ */
+bool unixsock_is_used(const char *path);
 
 /* Bind and listen. A socket file left at @path is replaced; a file of any other kind is kept,
  * and the answer is -EADDRINUSE. @type: SOCK_STREAM or SOCK_SEQPACKET. 0 or -errno.

@@ -274,6 +274,34 @@ def test_unix_socket_spares_other_files(world, native):
     assert path.read_text() == "mine"
 
 
+def test_unix_socket_of_another_program(world, native):
+    """It keeps its clients; what it leaves behind when it has ended is in nobody's way."""
+    path = world.tmp / "web.sock"
+    spec = f"unix:{path}:{PORT}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        other.bind(str(path))
+        path.chmod(0o777)       # or who is not root cannot tell
+        other.listen()
+        assert refused(world, *publish(spec)) == [
+            f"--publish={spec}: unix:{path}: Address already in use"]
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.connect(str(path))
+    assert path.exists()
+    start(world, *publish(spec))
+    serve(world)
+    with unix_client(path, b"peer") as client:
+        assert peers.read_line(client) == w.GATEWAY4
+
+
+def test_unix_socket_twice(world, native):
+    """By whatever name it goes."""
+    path, again = world.tmp / "web.sock", f"{world.tmp}/./web.sock"
+    specs = [f"unix:{path}:{PORT}", f"unix:{again}:{PORT + 1}"]
+    assert refused(world, *publish(*specs)) == [
+        f"--publish={specs[1]}: unix:{again}: Address already in use"]
+    assert not path.exists()
+
+
 # --- what is refused ---
 
 
