@@ -323,7 +323,10 @@ static void socket_event(uint32_t events, void *data)
 		queue(half->stream, true);
 }
 
-/* #syscalls:engine setsockopt socketcall */
+/* #syscalls:engine setsockopt socketcall
+ * A peer that has gone without a word is asked after two hours (RFC 9293 section 3.8.4), or its stream
+ * would stay for ever: the other peer, who may ask as well, gets his answers from us.
+ */
 static int half_start(struct half *half, struct stream *stream, int fd)
 {
 	const int on = 1;
@@ -335,6 +338,7 @@ static int half_start(struct half *half, struct stream *stream, int fd)
 		.writable = true,
 	};
 	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	return loop_add(stream->splice->loop, fd,
 			EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, socket_event, half,
 			&half->source);

@@ -354,6 +354,24 @@ static void test_urgent(void)
 	teardown(&w);
 }
 
+/* Of both sides: one that has gone without a word does not keep its stream for ever. */
+static void test_keepalive(void)
+{
+	struct world w = { .loop = loop_new() };
+	int own[2];
+
+	w.splice = splice_new(w.loop);
+	join(&w, false, own);
+	for (int i = 0; i < 2; i++) {
+		int on = 0;
+		socklen_t len = sizeof(on);
+
+		g_assert_cmpint(getsockopt(own[i], SOL_SOCKET, SO_KEEPALIVE, &on, &len), ==, 0);
+		g_assert_cmpint(on, ==, 1);
+	}
+	teardown(&w);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -373,5 +391,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/splice/stuck-stream-goes-on", test_stuck_stream_goes_on);
 	g_test_add_func("/splice/share-of-a-turn", test_share_of_a_turn);
 	g_test_add_func("/splice/urgent", test_urgent);
+	g_test_add_func("/splice/keepalive", test_keepalive);
 	return g_test_run();
 }
