@@ -87,14 +87,19 @@ static void client_free(struct client *client)
 	forward_free_if_unused(forward);
 }
 
+static void client_reset(struct client *client)
+{
+	tally_end(client->tally);
+	splice_reset(&client->fd);
+	client_free(client);
+}
+
 /* Say that it cannot be reached, as its kernel would have. */
 static void client_refuse(struct client *client, uint64_t *counter)
 {
 	(*counter)++;
 	tally_refuse(client->tally);
-	tally_end(client->tally);
-	splice_reset(&client->fd);
-	client_free(client);
+	client_reset(client);
 }
 
 static void dialed(int fd, int error, void *data)
@@ -251,6 +256,7 @@ int loopback_new(struct loop *loop, int broker, struct loopback **ret)
 	return 0;
 }
 
+/* Nobody has refused it: we do not want it any more. */
 static void give_up(struct client *client)
 {
 	switch (client->state) {
@@ -261,7 +267,7 @@ static void give_up(struct client *client)
 		dial_cancel(client->dial);
 		break;
 	}
-	client_refuse(client, &client->forward->loopback->stats.failed);
+	client_reset(client);
 }
 
 void loopback_drop(struct loopback *loopback, const struct tally *tally)

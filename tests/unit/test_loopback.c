@@ -232,6 +232,8 @@ static void test_dropped(void)
 	for (int i = 0; i < CLIENTS; i++)
 		expect_reset(&w.clients[i]);
 	g_assert_cmpuint(w.tally->active, ==, 0);
+	g_assert_cmpuint(w.tally->refused, ==, 0); /* not by the guest */
+	g_assert_cmpuint(loopback_stats(w.loopback).failed, ==, 0);
 	answer(&w, 0); /* for nobody */
 	turn(&w);
 	teardown(&w);
