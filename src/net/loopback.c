@@ -27,7 +27,7 @@
  */
 #define WAITING_MAX 256
 /* Joined or waiting, of all forwards. Each has two descriptors, and no more than half of what the process
- * may have are for them: the rest of the network wants some too.
+ * may have are for them (and some for pipes: net/splice.c): the rest of the network wants some too.
  */
 #define CLIENTS_MAX 4096
 #define DESCRIPTORS_A_CLIENT 4

@@ -24,7 +24,7 @@
  * has more goes to its end, and a turn that has carried enough leaves the rest of the queue to the next
  * one, which then does not wait.
  *
- * Without a pipe (no descriptor is free, or PIPES_MAX are full of bytes that nobody takes) a piece is
+ * Without a pipe (no descriptor is free, or as many as may be are full of bytes that nobody takes) a piece is
  * looked at, sent, and only then taken: slower, but nothing has to be kept and nobody waits for a pipe.
  */
 #include "net/splice.h"
@@ -33,6 +33,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -43,6 +44,7 @@
 #define SHARE_BYTES (1 << 20) /* of one in one turn, each way */
 #define PIECE_BYTES (1 << 16) /* in one call: what a pipe of the usual size takes */
 #define PIPES_MAX 256	      /* at once: at most 16 MiB wait in them */
+#define DESCRIPTORS_A_PIPE 32 /* that the process may have: others want some too */
 #define PIPES_KEPT 16	      /* while nobody needs them */
 
 struct pipe {
@@ -76,7 +78,7 @@ struct splice {
 	struct loop *loop; /* borrowed */
 	GQueue busy, idle; /* struct stream */
 	GQueue kept;	   /* struct pipe, empty */
-	unsigned pipes;
+	unsigned pipes, pipes_max;
 	size_t carried; /* in this turn */
 	struct splice_stats stats;
 	uint8_t copy[PIECE_BYTES];
@@ -99,7 +101,7 @@ static struct pipe *pipe_open(struct splice *splice)
 	struct pipe *pipe;
 	int ends[2];
 
-	if (splice->pipes >= PIPES_MAX || pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0)
+	if (splice->pipes >= splice->pipes_max || pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0)
 		return NULL;
 	pipe = g_new0(struct pipe, 1);
 	*pipe = (struct pipe){ .read_fd = ends[0], .write_fd = ends[1] };
@@ -390,8 +392,12 @@ void splice_drop(struct splice *splice, const struct tally *tally)
 struct splice *splice_new(struct loop *loop)
 {
 	struct splice *splice = g_new0(struct splice, 1);
+	struct rlimit files;
 
 	splice->loop = loop;
+	splice->pipes_max = PIPES_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+		splice->pipes_max = (unsigned)MIN(files.rlim_cur / DESCRIPTORS_A_PIPE, PIPES_MAX);
 	loop_add_turn_end(loop, end_of_turn, splice);
 	return splice;
 }

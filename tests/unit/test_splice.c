@@ -338,6 +338,32 @@ static void test_no_pipe(gconstpointer unix_pair)
 	teardown(&w);
 }
 
+/* Streams that are stuck do not take all descriptors for pipes. */
+static void test_few_pipes(void)
+{
+	struct rlimit before, few;
+	struct world w;
+	int own[2], client, service;
+
+	g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &before), ==, 0);
+	few = before;
+	few.rlim_cur = 32; /* one pipe */
+	g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &few), ==, 0);
+	setup(&w, false);
+	g_assert_cmpuint(fill(&w, w.client), >, 0);
+	g_assert_cmpuint(splice_stats(w.splice).no_pipe, ==, 0);
+	client = w.client;
+	service = w.service;
+	join(&w, false, own);
+	say(w.client, "copied");
+	expect(&w, w.service, "copied");
+	g_assert_cmpuint(splice_stats(w.splice).no_pipe, >, 0);
+	g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &before), ==, 0);
+	close(client);
+	close(service);
+	teardown(&w);
+}
+
 /* It arrives in its place, and does not stop what follows. */
 static void test_urgent(void)
 {
@@ -390,6 +416,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/splice/reset-of-a-stuck-stream", test_reset_of_a_stuck_stream);
 	g_test_add_func("/splice/stuck-stream-goes-on", test_stuck_stream_goes_on);
 	g_test_add_func("/splice/share-of-a-turn", test_share_of_a_turn);
+	g_test_add_func("/splice/few-pipes", test_few_pipes);
 	g_test_add_func("/splice/urgent", test_urgent);
 	g_test_add_func("/splice/keepalive", test_keepalive);
 	return g_test_run();
