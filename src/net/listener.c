@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "net/sockaddr.h"
 
@@ -14,10 +15,10 @@
 #define NO_DESCRIPTORS_PAUSE_MS 1000 /* somebody has to end first */
 
 struct listener {
-	struct loop *loop; /* borrowed */
-	int own_fd;	   /* owned; -EBADF: a Unix socket, which is its maker's */
-	int fd;		   /* listening: own_fd, or that of the Unix socket */
-	struct loop_source *source;
+	struct loop *loop;	    /* borrowed */
+	int own_fd;		    /* owned; -EBADF: a Unix socket, which is its maker's */
+	int fd;			    /* listening: own_fd, or that of the Unix socket */
+	struct loop_source *source; /* NULL: somebody else has closed the socket */
 	struct loop_timer pause;
 	bool busy;	       /* paused because there was no room */
 	int64_t busy_pause_ms; /* the last such pause; 0: there has been room since */
@@ -78,14 +79,25 @@ static int accept_one(struct listener *listener)
 	return 0;
 }
 
-static void clients_waiting(uint32_t events, void *data)
+/* Whoever administers the host may close sockets of others (SOCK_DESTROY of sock_diag(7), "ss -K"). One
+ * that listened says so for ever.
+ */
+static void closed_by_others(struct listener *listener)
 {
-	struct listener *listener = data;
+	log_line("port %u: the listening socket has been closed by somebody else",
+		 listener_port(listener));
+	loop_timer_disarm(listener->loop, &listener->pause);
+	listener->busy = false;
+	loop_remove(listener->source);
+	listener->source = NULL;
+}
+
+static void accept_clients(struct listener *listener)
+{
 	const size_t vacant = listener->owner.room(listener->owner.data);
 	const size_t room = MIN(vacant, ACCEPTS_PER_TURN);
 	int r = 0;
 
-	(void)events;
 	if (room == 0) {
 		pause_while_busy(listener);
 		return;
@@ -96,6 +108,16 @@ static void clients_waiting(uint32_t events, void *data)
 	/* Anything else is of one client, who has gone (accept(2)). */
 	if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM)
 		pause_for(listener, NO_DESCRIPTORS_PAUSE_MS);
+}
+
+static void clients_waiting(uint32_t events, void *data)
+{
+	struct listener *listener = data;
+
+	if (events & EPOLLHUP)
+		closed_by_others(listener);
+	else
+		accept_clients(listener);
 }
 
 /* #syscalls:engine socket socketcall setsockopt bind listen

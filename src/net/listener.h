@@ -2,7 +2,8 @@
  *
  * Clients wait in the kernel's backlog for as long as there is a reason not to accept them: a turn
  * takes only some, the owner has room for only some, and a process without descriptors leaves the
- * socket alone for a while instead of being woken for it for ever.
+ * socket alone for a while instead of being woken for it for ever. One whose socket somebody else has
+ * closed says so in the log, and has no more clients.
  */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H

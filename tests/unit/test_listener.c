@@ -108,10 +108,37 @@ static void test_asked_again(void)
 	finish(&w);
 }
 
+/* As "ss -K" leaves it: it hears of that once, paused or not, and asks for nothing any more. */
+static void test_closed_by_others(void)
+{
+	struct world w;
+	const struct listener_owner owner = { .room = room, .accepted = accepted, .data = &w };
+	int listening, client;
+
+	start(&w);
+	listener_free(w.listener);
+	listening = socket(AF_INET, SOCK_STREAM, 0);
+	g_assert_cmpint(listen(listening, 1), ==, 0);
+	g_assert_cmpint(listener_serve(w.loop, listening, &owner, &w.listener), ==, 0);
+	client = connect_client(&w);
+	loop_timer_arm(w.loop, &w.give_up, loop_now_ms(w.loop) + 1);
+	g_assert_cmpint(loop_run(w.loop), ==, 1);
+	g_assert_cmpint(shutdown(listening, SHUT_RD), ==, 0);
+	w.asked = 0;
+	loop_timer_arm(w.loop, &w.give_up, loop_now_ms(w.loop) + 100);
+	g_assert_cmpint(loop_run(w.loop), ==, 1);
+	g_assert_cmpuint(w.asked, ==, 0);
+	listener_resume(w.listener);
+	close(client);
+	finish(&w);
+	close(listening);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/listener/busy", test_busy);
 	g_test_add_func("/listener/asked-again", test_asked_again);
+	g_test_add_func("/listener/closed-by-others", test_closed_by_others);
 	return g_test_run();
 }
