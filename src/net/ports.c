@@ -377,6 +377,7 @@ static const char *hint(int error, bool path)
 		  "needs no privilege)" },
 		{ -EADDRNOTAVAIL, false, " (it is no address of this host)" },
 		{ -ENOSYS, true, " (the process is confined: only --publish can make one)" },
+		{ -EMFILE, true, " (or there are as many Unix sockets as there may be)" },
 		{ -EOPNOTSUPP, true, " (only with --tcp=native)" },
 		{ -EOPNOTSUPP, false, " (only TCP gets to the guest's loopback)" },
 	};

@@ -31,8 +31,9 @@ static struct world {
 	int refusal; /* what the host says for the port below */
 	uint16_t refused_port;
 	const struct tally *dropped;
-	int paths; /* Unix sockets that are open */
-	bool confined, no_ip6;
+	int paths;	  /* Unix sockets that are open */
+	int path_refusal; /* what is said of one more */
+	bool no_ip6;
 	bool unbounded; /* nothing is ever in use, and it is not noted */
 } w;
 
@@ -186,8 +187,8 @@ static int open_path(const char *path, void *data)
 {
 	(void)path;
 	(void)data;
-	if (w.confined)
-		return -ENOSYS;
+	if (w.path_refusal != 0)
+		return w.path_refusal;
 	w.paths++;
 	return 100;
 }
@@ -487,11 +488,16 @@ static void test_unix(void)
 	add("80"); /* no port is in its way, nor it in one's */
 	g_assert_cmpint(ports_remove(w.ports, 1, false), ==, 0);
 	g_assert_cmpint(w.paths, ==, 0);
-	w.confined = true;
+	w.path_refusal = -ENOSYS;
 	expect_refusal("unix:/y:80", -ENOSYS,
 		       "unix:/y: Function not implemented (the process is confined: only --publish "
 		       "can make one)");
-	w.confined = false;
+	w.path_refusal = -EMFILE;
+	expect_refusal(
+		"unix:/y:80", -EMFILE,
+		"unix:/y: Too many open files (or there are as many Unix sockets as there may "
+		"be)");
+	w.path_refusal = 0;
 	w.refusal = -ENOMEM;
 	w.refused_port = 1;
 	expect_refusal("unix:/y:80", -ENOMEM, "unix:/y: Cannot allocate memory");
