@@ -17,7 +17,8 @@
  *
  * One failed datagram does not stop the others. sendmmsg(2) ends before it and says why at the next
  * call. That may be the news of an earlier datagram, which the kernel tells whoever uses the socket
- * next, so the news are read and the datagram is tried once more: what fails then is its own.
+ * next, and only once: tried again, what fails is its own. The error queue is not read in between, for
+ * each error that is taken from it puts the one behind it on the socket.
  */
 #include <errno.h>
 #include <netinet/udp.h>
@@ -81,6 +82,11 @@ static void put_header(struct msghdr *message, const struct udp *udp, const stru
 		put_control(message, level, v6 ? IPV6_TCLASS : IP_TOS, &tos, sizeof(tos));
 }
 
+static size_t joined_size(enum ip_family family)
+{
+	return family == IP_V6 ? JOINED_SIZE6 : JOINED_SIZE4;
+}
+
 /* Behind the last of the batch, if both are alike. */
 static bool join(struct udp *udp, const struct route *route, const struct udpgram *gram)
 {
@@ -95,9 +101,9 @@ static bool join(struct udp *udp, const struct route *route, const struct udpgra
 	item = &batch->items[last];
 	part = &batch->parts[last];
 	size = item->joined > 1 ? item->gso_size : part->iov_len;
-	if (size > (route->to.any.sa_family == AF_INET6 ? JOINED_SIZE6 : JOINED_SIZE4) ||
-	    item->joined == 0 || item->joined >= UDP_JOINED || part->iov_len % MAX(size, 1) != 0 ||
-	    gram->len == 0 || gram->len > size || part->iov_len + gram->len > UDP_JOINED_BYTES ||
+	if (size > joined_size(gram->src.family) || item->joined == 0 ||
+	    item->joined >= UDP_JOINED || part->iov_len % MAX(size, 1) != 0 || gram->len == 0 ||
+	    gram->len > size || part->iov_len + gram->len > UDP_JOINED_BYTES ||
 	    batch->used + gram->len > UDP_ARENA || gram->ttl != item->ttl ||
 	    gram->tos != item->tos || !sockaddr_equal(&item->to, &route->to))
 		return false;
@@ -154,7 +160,7 @@ static void add_to_batch(struct udp *udp, const struct route *route, const struc
 }
 
 /* One frame may stand for several datagrams, which the host's kernel is to cut it into; where it
- * cannot do that, it is done here.
+ * cannot do that, or most links would refuse it, it is done here.
  */
 static void submit(struct udp *udp, const struct route *route, const struct udpgram *gram,
 		   uint16_t gso_size)
@@ -165,7 +171,7 @@ static void submit(struct udp *udp, const struct route *route, const struct udpg
 		add_to_batch(udp, route, gram, 0);
 		return;
 	}
-	if (udp->can_segment) {
+	if (udp->can_segment && gso_size <= joined_size(gram->src.family)) {
 		add_to_batch(udp, route, gram, gso_size);
 		return;
 	}
@@ -184,27 +190,28 @@ static void count_sent(struct udp *udp, const struct udp_outgoing *item, size_t 
 	udp->stats.bytes_to_host += len;
 }
 
-/* #syscalls:engine sendmsg
- * Once more if it was told the news of another one.
- */
-static int send_one(struct udp *udp, const struct msghdr *message)
+/* #syscalls:engine sendmsg */
+static int send_once(int fd, const struct msghdr *message)
 {
-	const int fd = udp->batch.fd;
-	struct udp_flow *flow = udp->batch.flow;
-	int error = sendmsg(fd, message, MSG_DONTWAIT) < 0 ? -errno : 0;
-
-	if (error == 0 || udp_is_full(error))
-		return error;
-	if (udp_is_session(flow))
-		udp_read_errors(udp, fd, NULL, udp_session_of(flow)->forward);
-	else
-		udp_read_errors(udp, fd, udp_binding_of(flow), NULL);
 	return sendmsg(fd, message, MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-/* Datagrams in one that the kernel would not cut: over an MTU that one of them does not fit, for
- * instance, where it sends fragments otherwise.
+/* Once more if it may have been told the news of another one. */
+static int send_one(int fd, const struct msghdr *message)
+{
+	int r = send_once(fd, message);
+
+	return r == 0 || udp_is_full(r) ? r : send_once(fd, message);
+}
+
+/* The kernel does not cut into so many, or over a link that takes less than one of them, where it
+ * sends fragments otherwise; or the device does not complete checksums (EIO).
  */
+static bool is_cutting_refused(int error)
+{
+	return error == -EMSGSIZE || error == -EINVAL || error == -EIO;
+}
+
 static void send_pieces(struct udp *udp, unsigned index)
 {
 	struct udp_batch *batch = &udp->batch;
@@ -221,7 +228,7 @@ static void send_pieces(struct udp *udp, unsigned index)
 
 		part->iov_base = (uint8_t *)whole.iov_base + at;
 		part->iov_len = MIN(size, whole.iov_len - at);
-		r = send_one(udp, message);
+		r = send_one(batch->fd, message);
 		if (r == 0)
 			count_sent(udp, item, part->iov_len);
 		else
@@ -229,18 +236,20 @@ static void send_pieces(struct udp *udp, unsigned index)
 	}
 }
 
-/* The datagram at which the batch stopped. */
-static void send_again(struct udp *udp, unsigned index)
+/* The datagram at which the batch stopped, with @error. */
+static void send_again(struct udp *udp, unsigned index, int error)
 {
 	struct udp_batch *batch = &udp->batch;
-	int r = send_one(udp, &batch->messages[index].msg_hdr);
+	const struct udp_outgoing *item = &batch->items[index];
 
-	if (r == 0)
-		count_sent(udp, &batch->items[index], batch->parts[index].iov_len);
-	else if (batch->items[index].gso_size != 0)
+	if (!udp_is_full(error) && !(item->gso_size != 0 && is_cutting_refused(error)))
+		error = send_once(batch->fd, &batch->messages[index].msg_hdr);
+	if (error == 0)
+		count_sent(udp, item, batch->parts[index].iov_len);
+	else if (item->gso_size != 0 && is_cutting_refused(error))
 		send_pieces(udp, index);
 	else
-		udp_tell_failure(udp, index, r);
+		udp_tell_failure(udp, index, error);
 }
 
 /* #syscalls:engine sendmmsg */
@@ -254,7 +263,7 @@ void udp_flush(struct udp *udp)
 			sendmmsg(batch->fd, batch->messages + at, batch->count - at, MSG_DONTWAIT);
 
 		if (sent <= 0)
-			send_again(udp, at++);
+			send_again(udp, at++, sent < 0 ? -errno : 0);
 		for (; sent > 0; sent--, at++)
 			count_sent(udp, &batch->items[at], batch->parts[at].iov_len);
 	}

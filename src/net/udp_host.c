@@ -226,12 +226,22 @@ static unsigned join(const struct udp *udp, unsigned at, unsigned count, struct 
 }
 
 /* #syscalls:engine recvmmsg recvmmsg_time64
- * An error is news of what was sent, and has been read (udp_error.c), or is told to whoever asks first.
+ * An error is news of what was sent, which is told once, and to whoever asks first. It waits in the error
+ * queue as well (udp_error.c), and must not hold up what has been received.
  */
+static int receive(int fd, struct udp_inbox *inbox)
+{
+	int count = recvmmsg(fd, inbox->messages, BUFFERS, MSG_DONTWAIT, NULL);
+
+	if (count < 0 && errno != EAGAIN)
+		count = recvmmsg(fd, inbox->messages, BUFFERS, MSG_DONTWAIT, NULL);
+	return count;
+}
+
 void udp_receive(struct udp *udp, int fd, udp_take_fn *take, void *data)
 {
 	struct udp_inbox *inbox = udp->inbox;
-	const int count = recvmmsg(fd, inbox->messages, BUFFERS, MSG_DONTWAIT, NULL);
+	const int count = receive(fd, inbox);
 
 	for (unsigned at = 0; (int)at < count;) {
 		struct udp_arrival arrival;

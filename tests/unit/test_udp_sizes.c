@@ -157,6 +157,27 @@ static void test_large_frame_refused(void)
 	finish(&w);
 }
 
+/* Pieces larger than most links take are cut here, and not tried as a whole first. */
+static void test_large_pieces(void)
+{
+	const struct link_info large = { .checksum_valid = true, .gso_size = 4000, .gso_type = 5 };
+	g_autofree char *text = g_strnfill(10000, 'x');
+	g_autofree char *piece = g_strnfill(4000, 'x'), *last = g_strnfill(2000, 'x');
+	struct udpgram gram;
+	struct world w;
+
+	start(&w);
+	guest_sends(&w, GUEST_PORT, "first");
+	hear(&w, w.server[0], "first");
+	gram = from_guest(&w, GUEST_PORT, text, strlen(text));
+	send_gram(&w, &gram, &large);
+	g_assert_cmpuint(w.udp->batch.count, ==, 3);
+	hear(&w, w.server[0], piece);
+	hear(&w, w.server[0], piece);
+	hear(&w, w.server[0], last);
+	finish(&w);
+}
+
 static void send_segmented(int fd, const struct sockaddr_in *to, const char *text, uint16_t size)
 {
 	uint8_t control[CMSG_SPACE(sizeof(size))] __attribute__((aligned(8))) = { 0 };
@@ -287,6 +308,64 @@ static void test_refused(void)
 	finish(&w);
 }
 
+static bool is_icmp(const struct sent *sent)
+{
+	return sent->bytes[FRAME_ETHER_HEADER + 9] == IPPROTO_ICMP;
+}
+
+/* To closed ports, more than are read in a turn; nothing is read meanwhile. */
+static void scan(struct world *w, unsigned ports)
+{
+	const uint16_t dport = w->dport;
+
+	close(w->server[3]);
+	w->server[3] = -1;
+	w->dport = w->port[3];
+	for (unsigned i = 0; i < ports; i++) {
+		w->ttl = i % 2 ? 63 : 64; /* each by itself */
+		guest_sends(w, GUEST_PORT, "scan");
+	}
+	w->dport = dport;
+	w->loop.turn_end(w->loop.turn_end_data);
+}
+
+/* What others are told does not fall upon whom the guest sends to next. */
+static void test_errors_of_others(void)
+{
+	struct world w;
+
+	start(&w);
+	scan(&w, 60);
+	guest_sends(&w, GUEST_PORT, "alive");
+	hear(&w, w.server[0], "alive");
+	g_assert_cmpuint(drops(&w, UDP_DROP_UNREACHABLE), ==, 0);
+	wait_frames(&w, 60);
+	for (guint i = 0; i < w.frames->len; i++)
+		expect_error(g_ptr_array_index(w.frames, i), "10.0.2.2", 3, 3, "10.0.2.2",
+			     w.port[3]);
+	finish(&w);
+}
+
+/* Nor does it keep answers away. */
+static void test_errors_before_answers(void)
+{
+	struct sockaddr_in binding;
+	bool answered = false;
+	struct world w;
+
+	start(&w);
+	guest_sends(&w, GUEST_PORT, "ping");
+	binding = hear(&w, w.server[0], "ping")->from;
+	scan(&w, 200);
+	say(w.server[0], &binding, "pong", 4);
+	turn(&w);
+	for (guint i = 0; i < w.frames->len; i++)
+		answered = answered || !is_icmp(g_ptr_array_index(w.frames, i));
+	g_assert_true(answered);
+	g_assert_cmpuint(w.frames->len, <, 200); /* there was more to be read */
+	finish(&w);
+}
+
 static void test_errors_are_limited(void)
 {
 	struct world w;
@@ -313,12 +392,15 @@ int main(int argc, char **argv)
 		{ "/udp/large-frame", test_large_frame },
 		{ "/udp/large-frame/cut-here", test_large_frame_cut_here },
 		{ "/udp/large-frame/refused", test_large_frame_refused },
+		{ "/udp/large-frame/large-pieces", test_large_pieces },
 		{ "/udp/joined-from-guest", test_joined_from_guest },
 		{ "/udp/joined-and-refused", test_joined_and_refused },
 		{ "/udp/joined-datagrams", test_joined_datagrams },
 		{ "/udp/alike-to-guest", test_alike_to_guest },
 		{ "/udp/full-link", test_full_link },
 		{ "/udp/refused", test_refused },
+		{ "/udp/errors-of-others", test_errors_of_others },
+		{ "/udp/errors-before-answers", test_errors_before_answers },
 		{ "/udp/errors-are-limited", test_errors_are_limited },
 	};
 
