@@ -85,18 +85,22 @@ static struct peerset_table *grown(struct peerset_table *small, struct peerset_c
 	return table;
 }
 
+static void forget(struct peerset_table *table, struct peerset_common *common)
+{
+	common->forgotten += table ? table->used : 0;
+	table_free(table, common);
+}
+
 /* The young become old. Where all sets together may have no more, they are forgotten as well. */
 static void age(struct peerset *set, struct peerset_common *common)
 {
 	const uint32_t slots = set->young->slots;
 
-	common->forgotten += set->old ? set->old->used : 0;
-	table_free(set->old, common);
+	forget(set->old, common);
 	set->old = set->young;
 	set->young = NULL;
 	if (!has_room(common, slots)) {
-		common->forgotten += set->old->used;
-		table_free(set->old, common);
+		forget(set->old, common);
 		set->old = NULL;
 	}
 	set->young = table_new(common, slots);
@@ -132,16 +136,12 @@ void peerset_add(struct peerset *set, struct peerset_common *common, const struc
 		add_young(set, common, peer);
 }
 
-bool peerset_has(struct peerset *set, struct peerset_common *common, const struct peer *peer)
+bool peerset_has(const struct peerset *set, const struct peerset_common *common,
+		 const struct peer *peer)
 {
 	if (!set->young)
 		return set->first.in_use && is_same(&set->first, peer);
-	if (table_has(set->young, common, peer))
-		return true;
-	if (!table_has(set->old, common, peer))
-		return false;
-	add_young(set, common, peer);
-	return true;
+	return table_has(set->young, common, peer) || table_has(set->old, common, peer);
 }
 
 void peerset_clear(struct peerset *set, struct peerset_common *common)

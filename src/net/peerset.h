@@ -2,11 +2,12 @@
  *
  * Most bindings talk to one peer, which is in the set itself and costs no allocation. The others
  * have a hash table that grows, and once it is full a second one: a table of old and a table of young
- * peers. Whoever is added or found is young again; when the young are too many, the old are
+ * peers. Whoever is added again is young again; when the young are too many, the old are
  * forgotten and the young become old. So a peer is forgotten only after PEERSET_YOUNG others were
- * talked to since, and nothing has to be kept in order.
+ * sent to since, and nothing has to be kept in order. Answers change nothing.
  *
- * All sets of one owner share a struct peerset_common, which limits what they use together.
+ * All sets of one owner share a struct peerset_common, which limits what they use together; at that limit
+ * peers are forgotten earlier.
  */
 #ifndef NET_PEERSET_H
 #define NET_PEERSET_H
@@ -28,7 +29,7 @@ struct peer { /* no padding: it is hashed as bytes */
 struct peerset_common {
 	struct siphash_key key;
 	size_t slots, slots_max; /* of all tables: 20 bytes each */
-	uint64_t forgotten;	 /* peers that had to make room */
+	uint64_t forgotten;	 /* entries that had to make room, in whatever table */
 };
 
 struct peerset_table;
@@ -40,7 +41,8 @@ struct peerset {
 };
 
 void peerset_add(struct peerset *set, struct peerset_common *common, const struct peer *peer);
-bool peerset_has(struct peerset *set, struct peerset_common *common, const struct peer *peer);
+bool peerset_has(const struct peerset *set, const struct peerset_common *common,
+		 const struct peer *peer);
 void peerset_clear(struct peerset *set, struct peerset_common *common);
 
 #endif

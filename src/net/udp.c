@@ -88,18 +88,60 @@ void udp_count_drop(struct udp *udp, enum udp_drop drop)
 			    "udp: no room for a binding: the host is out of memory or files");
 }
 
-static size_t chain_of(const struct udp *udp, const struct udp_key *key)
+size_t udp_chain(const struct udp *udp, const struct udp_key *key)
 {
 	return siphash(&udp->key, key, sizeof(*key)) & (udp->table_size - 1);
 }
 
 struct udp_flow *udp_find(const struct udp *udp, const struct udp_key *key)
 {
-	struct udp_flow *flow = udp->table[chain_of(udp, key)];
+	struct udp_flow *flow = udp->table[udp_chain(udp, key)];
 
 	while (flow && memcmp(&flow->key, key, sizeof(*key)) != 0)
 		flow = flow->hash_next;
 	return flow;
+}
+
+static struct peer peer_of(const struct ip *ip, uint16_t port)
+{
+	struct peer peer = { .port = port };
+
+	memcpy(peer.address, ip->v6.b, ip->family == IP_V6 ? 16 : 4);
+	return peer;
+}
+
+/* Endpoints whoever may answer: they tell what the guest has begun from what its clients have. */
+void udp_note_peer(struct udp *udp, struct udp_binding *binding, const struct ip *ip, uint16_t port)
+{
+	const struct peer endpoint = peer_of(ip, port), address = peer_of(ip, 0);
+
+	peerset_add(&binding->peers, &udp->peers, &endpoint);
+	if (binding->flow.key.kind != UDP_DNS && udp->settings->udp_filter == UDP_FILTER_ADDRESS)
+		peerset_add(&binding->peers, &udp->peers, &address);
+}
+
+bool udp_has_peer(const struct udp *udp, const struct udp_binding *binding, const struct ip *ip,
+		  uint16_t port)
+{
+	const struct peer peer = peer_of(ip, port);
+
+	return peerset_has(&binding->peers, &udp->peers, &peer);
+}
+
+bool udp_may_answer(const struct udp *udp, const struct udp_binding *binding, const struct ip *ip,
+		    uint16_t port)
+{
+	if (binding->flow.key.kind == UDP_DNS)
+		return udp_has_peer(udp, binding, ip, port);
+	switch (udp->settings->udp_filter) {
+	case UDP_FILTER_ENDPOINT:
+		return udp_has_peer(udp, binding, ip, port);
+	case UDP_FILTER_ADDRESS:
+		return udp_has_peer(udp, binding, ip, 0);
+	case UDP_FILTER_NONE:
+		return true;
+	}
+	return false;
 }
 
 static int64_t lifetime_ms(const struct udp *udp, enum udp_queue queue)
@@ -134,7 +176,7 @@ void udp_touch(struct udp *udp, struct udp_flow *flow, enum udp_queue queue)
 void udp_insert(struct udp *udp, struct udp_flow *flow, const struct udp_key *key,
 		enum udp_queue queue)
 {
-	struct udp_flow **chain = &udp->table[chain_of(udp, key)];
+	struct udp_flow **chain = &udp->table[udp_chain(udp, key)];
 
 	flow->key = *key;
 	flow->hash_next = *chain;
@@ -160,7 +202,7 @@ static void release_binding(struct udp *udp, struct udp_binding *binding)
 
 void udp_destroy(struct udp *udp, struct udp_flow *flow)
 {
-	struct udp_flow **at = &udp->table[chain_of(udp, &flow->key)];
+	struct udp_flow **at = &udp->table[udp_chain(udp, &flow->key)];
 
 	if (udp->batch.flow == flow) /* what it was given to send was in time */
 		udp_flush(udp);
@@ -280,6 +322,7 @@ int udp_new(struct loop *loop, const struct settings *settings, const struct udp
 	udp->table_size = table_size_for(udp->stats.limit);
 	udp->table = g_new0(struct udp_flow *, udp->table_size);
 	udp->clients = g_new0(struct udp_session *, udp->table_size);
+	udp->ports = g_new0(struct udp_forward *, udp->table_size);
 	udp->packet_id = (uint32_t)siphash(&udp->key, "", 0);
 	udp->batch.arena = g_malloc(UDP_ARENA);
 	udp->inbox = udp_inbox_new();
@@ -304,6 +347,7 @@ void udp_free(struct udp *udp)
 	udp_inbox_free(udp->inbox);
 	g_free(udp->table);
 	g_free(udp->clients);
+	g_free(udp->ports);
 	g_free(udp);
 }
 

@@ -120,7 +120,7 @@ void udp_tell_failure(struct udp *udp, unsigned index, int error)
 	}
 	told.router = addrplan_gateway(&udp->settings->plan, gram.src.family);
 	udp_count_drop(udp, UDP_DROP_UNREACHABLE);
-	tell(udp, &flow->guest_mac, &flow->our_mac, &gram, &told);
+	tell(udp, udp_guest_mac(flow), &flow->our_mac, &gram, &told);
 }
 
 /* Whom the guest has sent to, in its own words. NULL: the session is over. */
@@ -196,7 +196,7 @@ static void pass_on(struct udp *udp, struct udp_binding *binding, struct udp_for
 	}
 	offender = sockaddr_ip(&offender_address);
 	error.router = router_of(udp, &offender, &to, &gram);
-	tell(udp, &flow->guest_mac, &flow->our_mac, &gram, &error);
+	tell(udp, udp_guest_mac(flow), &flow->our_mac, &gram, &error);
 }
 
 static bool is_error(const struct cmsghdr *control)

@@ -60,16 +60,17 @@ struct udp_flow {
 	struct udp_flow *hash_next;
 	GList idle; /* udp::idle[queue] */
 	int64_t used_ms;
-	struct mac guest_mac, our_mac;
+	struct mac our_mac;
 	uint8_t queue; /* enum udp_queue */
 };
 
 struct udp_binding {
 	struct udp_flow flow;
 	struct udp *udp;
+	struct mac guest_mac;
 	int fd; /* owned */
 	struct loop_source *source;
-	struct peerset peers; /* who may answer; unused where anybody may */
+	struct peerset peers; /* whom the guest has sent to */
 };
 
 struct udp_session {
@@ -78,18 +79,25 @@ struct udp_session {
 	struct udp_session *client_next; /* chain of udp::clients */
 	GList of_forward;		 /* udp_forward::sessions */
 	union sockaddr_any client;
-	struct ip local; /* the address that the client has sent to; IP_NONE: not told */
+	struct ip local; /* the address that the client has sent to; IP_NONE: not told, or not yet */
 	unsigned local_interface;
-	bool mac_known;
-	struct udp_held *held; /* owned; the newest datagram, until the MAC is known */
+	struct ip answers_from; /* the guest's address in its last answer; IP_NONE: there was none */
+	struct udp_held *held;	/* owned; the newest datagram, until the guest's MAC is known */
+	GList holding;		/* udp::holding, while there is one */
 };
 
 struct udp_forward {
 	struct udp *udp;
-	int fd; /* owned */
+	struct udp_key key;	       /* that a binding of the guest's address and port has */
+	struct udp_forward *hash_next; /* chain of udp::ports */
+	GList listed;		       /* udp::forwards */
+	int fd;			       /* owned */
 	struct loop_source *source;
+	struct ip host; /* where it is bound */
 	struct ip guest;
 	uint16_t guest_port;
+	bool mac_known;
+	struct mac guest_mac;
 	GQueue sessions;
 };
 
@@ -119,6 +127,7 @@ struct udp_batch {
 	} items[UDP_BATCH];
 };
 
+struct dial_target;
 struct udp_inbox; /* udp_host.c: what recvmmsg(2) fills */
 
 struct udp {
@@ -126,9 +135,12 @@ struct udp {
 	const struct settings *settings; /* borrowed */
 	struct udp_output output;
 	struct siphash_key key;
-	size_t table_size; /* chains of both tables: a power of two */
+	size_t table_size; /* chains of each table: a power of two */
 	struct udp_flow **table;
 	struct udp_session **clients; /* sessions by client */
+	struct udp_forward **ports; /* forwards by the guest's address and port, the oldest first */
+	GQueue forwards;
+	GQueue holding; /* sessions with a datagram that waits for the guest's MAC */
 	GQueue idle[UDP_QUEUES];
 	struct loop_timer expiry;
 	struct peerset_common peers;
@@ -185,11 +197,22 @@ static inline struct ip udp_key_address(const struct udp_key *key)
 	return ip;
 }
 
+/* The guest's end, as far as errors are to find it: where it has last sent from. */
 static inline struct ip udp_guest(const struct udp_flow *flow)
 {
+	const struct udp_session *session = (const struct udp_session *)(const void *)flow;
+
+	if (!udp_is_session(flow))
+		return udp_key_address(&flow->key);
+	return session->answers_from.family == IP_NONE ? session->forward->guest :
+							 session->answers_from;
+}
+
+static inline const struct mac *udp_guest_mac(const struct udp_flow *flow)
+{
 	if (udp_is_session(flow))
-		return ((const struct udp_session *)(const void *)flow)->forward->guest;
-	return udp_key_address(&flow->key);
+		return &((const struct udp_session *)(const void *)flow)->forward->guest_mac;
+	return &((const struct udp_binding *)(const void *)flow)->guest_mac;
 }
 
 /* Whether a socket took no more, which is nobody's fault. */
@@ -199,6 +222,7 @@ static inline bool udp_is_full(int error)
 }
 
 /* udp.c */
+size_t udp_chain(const struct udp *udp, const struct udp_key *key); /* of it, in any table */
 struct udp_flow *udp_find(const struct udp *udp, const struct udp_key *key);
 /* Into the table and the queue. Room has been made (udp_make_room()). */
 void udp_insert(struct udp *udp, struct udp_flow *flow, const struct udp_key *key,
@@ -211,6 +235,15 @@ void udp_make_room(struct udp *udp, bool for_session);
 bool udp_free_descriptor(struct udp *udp);
 void udp_expire(struct udp *udp, int64_t now_ms); /* end what has been idle for too long */
 void udp_count_drop(struct udp *udp, enum udp_drop drop);
+/* The guest sends there, has sent there; and who may answer, by the user's choice. Addresses are
+ * those of the host's world.
+ */
+void udp_note_peer(struct udp *udp, struct udp_binding *binding, const struct ip *ip,
+		   uint16_t port);
+bool udp_has_peer(const struct udp *udp, const struct udp_binding *binding, const struct ip *ip,
+		  uint16_t port);
+bool udp_may_answer(const struct udp *udp, const struct udp_binding *binding, const struct ip *ip,
+		    uint16_t port);
 
 /* udp_guest.c */
 void udp_flush(struct udp *udp); /* send the batch */
@@ -258,6 +291,12 @@ void udp_tell_unreachable(struct udp *udp, const struct udpgram *gram, const str
 struct udp_session *udp_session_of_client(struct udp *udp, struct udp_forward *forward,
 					  const union sockaddr_any *client,
 					  const struct ip *local /* NULL: any */);
+/* By which a datagram of the guest leaves: the session that it is an answer of, or a new one if its
+ * port is a forwarded one, so that it has one port of the host, whoever has begun (RFC 4787 section
+ * 4.1). @target: where it leads to; NULL: nowhere. NULL: a binding is to carry it.
+ */
+struct udp_session *udp_session_for(struct udp *udp, const struct udpgram *gram,
+				    const struct mac *from, const struct dial_target *target);
 void udp_session_release(struct udp *udp, struct udp_session *session); /* before it is freed */
 
 #endif

@@ -5,8 +5,12 @@
  * other, and a datagram of the guest that matches the latter is an answer, which leaves by this
  * socket and from the address that the client has sent to (udp_guest.c). Where the guest sees its
  * client is its own address, or the gateway if the guest could not answer there; two of them may
- * then collide, with each other or with somebody whom the guest talks to of its own accord, and the one
+ * then collide, with each other or with somebody whom the guest talks to by a binding, and the one
  * who comes later is seen at another port.
+ *
+ * A datagram of the guest from a forwarded port to somebody new makes a session too, so that the port has
+ * one endpoint towards all the world, that which is published: WireGuard, SIP and games that register
+ * with somebody count on it.
  *
  * The guest's MAC may not be known yet. Then one datagram, the newest, is kept for each session until
  * the guest has said it (RFC 1122 section 2.3.2.2).
@@ -34,6 +38,7 @@ static void release_held(struct udp *udp, struct udp_session *session)
 	if (!session->held)
 		return;
 	udp->held_bytes -= session->held->arrival.len;
+	g_queue_unlink(&udp->holding, &session->holding);
 	g_free(session->held);
 	session->held = NULL;
 }
@@ -56,6 +61,8 @@ static void hold(struct udp *udp, struct udp_session *session, const struct udp_
 	if (arrival->len > 0)
 		memcpy(held->bytes, arrival->payload, arrival->len);
 	session->held = held;
+	session->holding.data = session;
+	g_queue_push_tail_link(&udp->holding, &session->holding);
 	udp->held_bytes += arrival->len;
 }
 
@@ -86,7 +93,7 @@ struct udp_session *udp_session_of_client(struct udp *udp, struct udp_forward *f
 
 	while (session &&
 	       !(session->forward == forward && sockaddr_equal(&session->client, client) &&
-		 (!local || ip_equal(&session->local, local))))
+		 (!local || session->local.family == IP_NONE || ip_equal(&session->local, local))))
 		session = session->client_next;
 	return session;
 }
@@ -102,25 +109,20 @@ void udp_session_release(struct udp *udp, struct udp_session *session)
 	release_held(udp, session);
 }
 
-/* Whether the guest talks to @key's endpoint already: to another client, or of its own accord. The
- * latter is known where answers are told by their endpoints.
- */
-static bool is_taken(struct udp *udp, const struct udp_forward *forward, const struct udp_key *key)
+/* Whether the guest talks to @key's endpoint already: to another client, or by a binding. */
+static bool is_taken(const struct udp *udp, const struct udp_forward *forward,
+		     const struct udp_key *key)
 {
-	const struct udp_key own = udp_key(UDP_BINDING, &forward->guest, forward->guest_port, 0);
 	const struct ip seen = udp_key_address(key);
-	struct peer peer = { .port = key->seen_port };
 	struct dial_target target;
 	struct udp_flow *binding;
 
 	if (udp_find(udp, key))
 		return true;
-	binding = udp_find(udp, &own);
-	if (!binding || udp->settings->udp_filter != UDP_FILTER_ENDPOINT ||
-	    route_to_host(udp->settings, &seen, key->seen_port, NULL, NULL, &target) < 0)
-		return false;
-	memcpy(peer.address, target.ip.v6.b, target.ip.family == IP_V6 ? 16 : 4);
-	return peerset_has(&udp_binding_of(binding)->peers, &udp->peers, &peer);
+	binding = udp_find(udp, &forward->key);
+	return binding &&
+	       route_to_host(udp->settings, &seen, key->seen_port, NULL, NULL, &target) == 0 &&
+	       udp_has_peer(udp, udp_binding_of(binding), &target.ip, target.port);
 }
 
 /* Where the guest is to see the client. False: nowhere is free. */
@@ -143,31 +145,90 @@ static bool choose_key(struct udp *udp, const struct udp_forward *forward,
 	return false;
 }
 
-static struct udp_session *session_new(struct udp_forward *forward,
-				       const struct udp_arrival *arrival)
+static struct udp_session *session_new(struct udp_forward *forward, const struct udp_key *key,
+				       const union sockaddr_any *client, enum udp_queue queue)
 {
 	struct udp *udp = forward->udp;
-	struct udp_session **chain = chain_of(udp, forward, &arrival->from);
-	struct udp_session *session;
-	struct udp_key key;
+	struct udp_session **chain = chain_of(udp, forward, client), *session;
 
 	udp_make_room(udp, true);
-	if (!choose_key(udp, forward, &arrival->from, &key)) {
-		udp_count_drop(udp, UDP_DROP_RESOURCES);
-		return NULL;
-	}
 	session = g_new0(struct udp_session, 1);
 	session->forward = forward;
-	session->client = arrival->from;
-	session->local = arrival->local;
-	session->local_interface = arrival->local_interface;
+	session->client = *client;
 	session->of_forward.data = session;
 	session->flow.our_mac = addrplan_gateway_mac(&udp->settings->plan, forward->guest.family);
 	session->client_next = *chain;
 	*chain = session;
 	g_queue_push_tail_link(&forward->sessions, &session->of_forward);
-	udp_insert(udp, &session->flow, &key, UDP_SESSIONS_SHORT);
+	udp_insert(udp, &session->flow, key, queue);
 	return session;
+}
+
+static struct udp_session *session_of_stranger(struct udp_forward *forward,
+					       const struct udp_arrival *arrival)
+{
+	struct udp_session *session;
+	struct udp_key key;
+
+	if (!choose_key(forward->udp, forward, &arrival->from, &key)) {
+		udp_count_drop(forward->udp, UDP_DROP_RESOURCES);
+		return NULL;
+	}
+	session = session_new(forward, &key, &arrival->from, UDP_SESSIONS_SHORT);
+	session->local = arrival->local;
+	session->local_interface = arrival->local_interface;
+	return session;
+}
+
+/* Whether what leaves by it gets there, and its answers back: of a forward at one address, either the
+ * host's own loopback or all others do not.
+ */
+static bool can_reach(const struct udp_forward *forward, const struct ip *ip)
+{
+	return ip_is_any(&forward->host) ||
+	       ip_is_within_host(&forward->host) == ip_is_within_host(ip);
+}
+
+/* With somebody to whom the guest sends first: @key is of that datagram. */
+static struct udp_session *session_to(struct udp *udp, const struct udpgram *gram,
+				      const struct udp_key *key, const struct dial_target *target)
+{
+	const struct udp_key own = udp_key(UDP_BINDING, &gram->src, gram->sport, 0);
+	struct udp_forward *forward = udp->ports[udp_chain(udp, &own)];
+	struct udp_session *session;
+	union sockaddr_any peer;
+
+	while (forward &&
+	       !(memcmp(&forward->key, &own, sizeof(own)) == 0 && can_reach(forward, &target->ip)))
+		forward = forward->hash_next;
+	if (!forward)
+		return NULL;
+	(void)sockaddr_fill(&target->ip, target->port, &peer);
+	if (udp_session_of_client(udp, forward, &peer, NULL)) /* the guest sees it elsewhere */
+		return NULL;
+	session = session_new(forward, key, &peer, UDP_SESSIONS_LONG);
+	if (ip_is_any(&forward->host))
+		session->local = target->from;
+	return session;
+}
+
+/* A guest of several addresses may answer from another one than was sent to. */
+static bool is_of_guest(const struct udp_forward *forward, const struct ip *src,
+			const struct mac *from)
+{
+	return ip_equal(src, &forward->guest) ||
+	       (forward->mac_known && memcmp(from, &forward->guest_mac, sizeof(*from)) == 0);
+}
+
+struct udp_session *udp_session_for(struct udp *udp, const struct udpgram *gram,
+				    const struct mac *from, const struct dial_target *target)
+{
+	const struct udp_key key = udp_key(UDP_SESSION, &gram->dst, gram->sport, gram->dport);
+	struct udp_session *session = (struct udp_session *)udp_find(udp, &key);
+
+	if (session)
+		return is_of_guest(session->forward, &gram->src, from) ? session : NULL;
+	return target ? session_to(udp, gram, &key, target) : NULL;
 }
 
 static void deliver(struct udp *udp, const struct udp_session *session,
@@ -185,15 +246,15 @@ static void deliver(struct udp *udp, const struct udp_session *session,
 }
 
 /* A guest that was sent something and has never answered may have moved: it is asked for again. */
-static bool find_guest(struct udp *udp, struct udp_session *session, bool is_new)
+static bool find_guest(struct udp *udp, const struct udp_session *session, bool is_new)
 {
-	const bool doubt = !is_new && session->flow.queue == UDP_SESSIONS_SHORT;
+	struct udp_forward *forward = session->forward;
+	const bool answers = session->flow.queue == UDP_SESSIONS_LONG;
 
-	if (session->mac_known && !doubt)
-		return true;
-	session->mac_known = udp->output.neighbour(&session->forward->guest, doubt,
-						   &session->flow.guest_mac, udp->output.data);
-	return session->mac_known;
+	if (!forward->mac_known || !answers)
+		forward->mac_known |= udp->output.neighbour(&forward->guest, !is_new && !answers,
+							    &forward->guest_mac, udp->output.data);
+	return forward->mac_known;
 }
 
 static void take_datagram(const struct udp_arrival *arrival, void *data)
@@ -210,9 +271,13 @@ static void take_datagram(const struct udp_arrival *arrival, void *data)
 		return;
 	}
 	if (is_new)
-		session = session_new(forward, arrival);
+		session = session_of_stranger(forward, arrival);
 	if (!session)
 		return;
+	if (session->local.family == IP_NONE) { /* the guest has begun */
+		session->local = arrival->local;
+		session->local_interface = arrival->local_interface;
+	}
 	udp_touch(udp, &session->flow, (enum udp_queue)session->flow.queue);
 	if (find_guest(udp, session, is_new))
 		deliver(udp, session, arrival);
@@ -229,29 +294,33 @@ static void forward_event(uint32_t events, void *data)
 	udp_receive(forward->udp, forward->fd, take_datagram, forward);
 }
 
-/* The guest has said where it is, or that it has moved. */
-static void introduce(struct udp *udp, struct udp_session *session, const struct mac *mac)
+static void deliver_held(struct udp *udp, const struct ip *guest)
 {
-	struct udp_held *held = session->held;
+	GList *next;
 
-	session->flow.guest_mac = *mac;
-	session->mac_known = true;
-	if (!held)
-		return;
-	deliver(udp, session, &held->arrival);
-	release_held(udp, session);
+	for (GList *at = udp->holding.head; at; at = next) {
+		struct udp_session *session = at->data;
+
+		next = at->next;
+		if (!ip_equal(&session->forward->guest, guest))
+			continue;
+		deliver(udp, session, &session->held->arrival);
+		release_held(udp, session);
+	}
 }
 
+/* The guest has said where it is, or that it has moved. */
 void udp_neighbour(struct udp *udp, const struct ip *ip, const struct mac *mac)
 {
-	for (int queue = UDP_SESSIONS_SHORT; queue <= UDP_SESSIONS_LONG; queue++) {
-		for (GList *at = udp->idle[queue].head; at; at = at->next) {
-			struct udp_session *session = udp_session_of(at->data);
+	for (GList *at = udp->forwards.head; at; at = at->next) {
+		struct udp_forward *forward = at->data;
 
-			if (ip_equal(&session->forward->guest, ip))
-				introduce(udp, session, mac);
-		}
+		if (!ip_equal(&forward->guest, ip))
+			continue;
+		forward->guest_mac = *mac;
+		forward->mac_known = true;
 	}
+	deliver_held(udp, ip);
 }
 
 /* #syscalls:engine setsockopt
@@ -268,6 +337,28 @@ static int tell_local(int fd, enum ip_family family)
 	return 0;
 }
 
+/* Behind those that are for the same port of the guest. */
+static void insert(struct udp *udp, struct udp_forward *forward)
+{
+	struct udp_forward **end = &udp->ports[udp_chain(udp, &forward->key)];
+
+	while (*end)
+		end = &(*end)->hash_next;
+	*end = forward;
+	forward->listed.data = forward;
+	g_queue_push_tail_link(&udp->forwards, &forward->listed);
+}
+
+static void take_out(struct udp *udp, struct udp_forward *forward)
+{
+	struct udp_forward **at = &udp->ports[udp_chain(udp, &forward->key)];
+
+	while (*at != forward)
+		at = &(*at)->hash_next;
+	*at = forward->hash_next;
+	g_queue_unlink(&udp->forwards, &forward->listed);
+}
+
 int udp_forward_listen(struct udp *udp, const struct forward_spec *spec, struct udp_forward **ret)
 {
 	autofd int fd = udp_socket(udp, &spec->host_addr, spec->host_port);
@@ -282,10 +373,13 @@ int udp_forward_listen(struct udp *udp, const struct forward_spec *spec, struct 
 	forward = g_new0(struct udp_forward, 1);
 	forward->udp = udp;
 	forward->fd = fd_steal(&fd);
+	forward->host = spec->host_addr;
 	forward->guest = spec->guest_addr;
 	forward->guest_port = spec->guest_port;
 	if (spec->guest_addr.family == IP_V4 && ip_is_any(&spec->guest_addr))
 		forward->guest.v4 = udp->settings->plan.dhcp_begin;
+	forward->key = udp_key(UDP_BINDING, &forward->guest, forward->guest_port, 0);
+	insert(udp, forward);
 	r = loop_add(udp->loop, forward->fd, EPOLLIN, forward_event, forward, &forward->source);
 	if (r < 0) {
 		udp_forward_close(forward);
@@ -315,6 +409,7 @@ void udp_forward_close(struct udp_forward *forward)
 
 		udp_destroy(forward->udp, &session->flow);
 	}
+	take_out(forward->udp, forward);
 	loop_remove(forward->source);
 	fd_close(&forward->fd);
 	g_free(forward);

@@ -317,75 +317,82 @@ static int binding_new(struct udp *udp, const struct udp_key *key, const struct 
 	return 0;
 }
 
-/* Who may answer, or again. */
-static void note_peer(struct udp *udp, struct udp_binding *binding,
-		      const struct dial_target *target)
+/* By the binding of the guest's port, which is made if there is none: @binding is NULL then. */
+static int route_by_binding(struct udp *udp, const struct udpgram *gram, const struct udp_key *key,
+			    struct udp_binding *binding, const struct dial_target *target,
+			    struct route *ret)
 {
-	const bool is_dns = binding->flow.key.kind == UDP_DNS;
-	struct peer peer = { .port = target->port };
-
-	if (!is_dns && udp->settings->udp_filter == UDP_FILTER_NONE)
-		return;
-	if (!is_dns && udp->settings->udp_filter == UDP_FILTER_ADDRESS)
-		peer.port = 0;
-	memcpy(peer.address, target->ip.v6.b, target->ip.family == IP_V6 ? 16 : 4);
-	peerset_add(&binding->peers, &udp->peers, &peer);
-}
-
-/* By the binding of the guest's port, which is made if there is none. False: it has been said why not. */
-static bool route_by_binding(struct udp *udp, const struct udpgram *gram, const struct mac *from,
-			     const struct mac *to, struct route *ret)
-{
-	const bool is_dns = route_is_dns(&udp->settings->plan, &gram->dst);
-	const struct udp_key key =
-		udp_key(is_dns ? UDP_DNS : UDP_BINDING, &gram->src, gram->sport, 0);
 	enum udp_queue queue = gram->dport == ROUTE_DNS_PORT ? UDP_BINDINGS_SHORT :
 							       UDP_BINDINGS_LONG;
-	struct udp_binding *binding;
-	struct dial_target target;
-	int r = route_to_host(udp->settings, &gram->dst, gram->dport, udp->output.nameserver,
-			      udp->output.data, &target);
 
-	if (r < 0) {
-		udp_tell_unreachable(udp, gram, from, to);
-		return false;
-	}
-	binding = (struct udp_binding *)udp_find(udp, &key);
 	if (binding) {
 		if (binding->flow.queue == UDP_BINDINGS_LONG)
 			queue = UDP_BINDINGS_LONG;
 		udp_touch(udp, &binding->flow, queue);
-	} else if (binding_new(udp, &key, &target, queue, &binding) < 0) {
-		udp_count_drop(udp, UDP_DROP_RESOURCES);
-		return false;
+	} else {
+		int r = binding_new(udp, key, target, queue, &binding);
+
+		if (r < 0)
+			return r;
 	}
-	note_peer(udp, binding, &target);
+	udp_note_peer(udp, binding, &target->ip, target->port);
 	ret->flow = &binding->flow;
 	ret->fd = binding->fd;
-	ret->to_len = sockaddr_fill(&target.ip, target.port, &ret->to);
-	if (target.ip.family == IP_V6)
-		ret->to.v6.sin6_scope_id = target.scope;
-	return true;
+	ret->to_len = sockaddr_fill(&target->ip, target->port, &ret->to);
+	if (target->ip.family == IP_V6)
+		ret->to.v6.sin6_scope_id = target->scope;
+	return 0;
 }
 
-/* By the session that it is an answer of, if it is one. */
-static bool route_by_session(struct udp *udp, const struct udpgram *gram, struct route *ret)
+static void route_by_session(struct udp *udp, struct udp_session *session,
+			     const struct udpgram *gram, const struct mac *from, struct route *ret)
 {
-	const struct udp_key key = udp_key(UDP_SESSION, &gram->dst, gram->sport, gram->dport);
-	struct udp_session *session;
+	struct udp_forward *forward = session->forward;
 
-	if (udp->stats.sessions == 0)
-		return false;
-	session = (struct udp_session *)udp_find(udp, &key);
-	if (!session)
-		return false;
-	session->mac_known = true;
+	if (ip_equal(&gram->src, &forward->guest)) { /* it may have moved */
+		forward->guest_mac = *from;
+		forward->mac_known = true;
+	}
+	session->answers_from = gram->src;
 	udp_touch(udp, &session->flow, UDP_SESSIONS_LONG);
 	ret->flow = &session->flow;
-	ret->fd = session->forward->fd;
+	ret->fd = forward->fd;
 	ret->to = session->client;
 	ret->to_len = gram->src.family == IP_V6 ? sizeof(ret->to.v6) : sizeof(ret->to.v4);
 	ret->session = session;
+}
+
+/* What the guest has begun by a binding goes on there, whatever strangers do at a forwarded port. False:
+ * it has been said why not.
+ */
+static bool find_route(struct udp *udp, const struct udpgram *gram, const struct mac *from,
+		       const struct mac *to, struct route *ret)
+{
+	const bool is_dns = route_is_dns(&udp->settings->plan, &gram->dst);
+	const struct udp_key key =
+		udp_key(is_dns ? UDP_DNS : UDP_BINDING, &gram->src, gram->sport, 0);
+	struct udp_binding *binding = (struct udp_binding *)udp_find(udp, &key);
+	struct udp_session *session = NULL;
+	struct dial_target target;
+	int r = route_to_host(udp->settings, &gram->dst, gram->dport, udp->output.nameserver,
+			      udp->output.data, &target);
+
+	if (udp->forwards.length > 0 && !is_dns &&
+	    !(r == 0 && binding && udp_has_peer(udp, binding, &target.ip, target.port)))
+		session = udp_session_for(udp, gram, from, r == 0 ? &target : NULL);
+	if (session) {
+		route_by_session(udp, session, gram, from, ret);
+		return true;
+	}
+	if (r < 0) {
+		udp_tell_unreachable(udp, gram, from, to);
+		return false;
+	}
+	if (route_by_binding(udp, gram, &key, binding, &target, ret) < 0) {
+		udp_count_drop(udp, UDP_DROP_RESOURCES);
+		return false;
+	}
+	udp_binding_of(ret->flow)->guest_mac = *from; /* it may have moved */
 	return true;
 }
 
@@ -414,10 +421,8 @@ void udp_input(struct udp *udp, const uint8_t *bytes, const struct frame *frame,
 	}
 	memcpy(to.b, bytes, sizeof(to.b));
 	memcpy(from.b, bytes + sizeof(to.b), sizeof(from.b));
-	if (!route_by_session(udp, &gram, &route) &&
-	    !route_by_binding(udp, &gram, &from, &to, &route))
+	if (!find_route(udp, &gram, &from, &to, &route))
 		return;
-	route.flow->guest_mac = from; /* it may have moved */
 	route.flow->our_mac = to;
 	submit(udp, &route, &gram, info->gso_size);
 }

@@ -261,7 +261,7 @@ static bool send_fragments(struct udp *udp, const struct udp_flow *flow, const s
 	size_t header_len, len;
 
 	udpgram_fragment_begin(&it, gram, (uint16_t)udp->settings->mtu, udp->packet_id++,
-			       &flow->our_mac, &flow->guest_mac);
+			       &flow->our_mac, udp_guest_mac(flow));
 	while ((header_len = udpgram_fragment_next(&it, headers, &payload, &len)) > 0) {
 		if (!udp->output.frame(headers, header_len, payload, len, NULL, udp->output.data))
 			return false;
@@ -276,7 +276,8 @@ static bool send_frame(struct udp *udp, const struct udp_flow *flow, const struc
 	const struct udp_output *output = &udp->output;
 	const bool partial = output->partial_checksums;
 	uint8_t headers[UDPGRAM_HEADER_MAX];
-	size_t header_len = udpgram_build(gram, &flow->our_mac, &flow->guest_mac, partial, headers);
+	size_t header_len =
+		udpgram_build(gram, &flow->our_mac, udp_guest_mac(flow), partial, headers);
 	const struct link_offload offload = {
 		.csum_start = (uint16_t)udpgram_transport_offset(gram),
 		.csum_offset = UDPGRAM_CHECKSUM_OFFSET,
@@ -357,15 +358,10 @@ static bool is_invited(struct udp_binding *binding, const struct udp_arrival *ar
 	struct udp *udp = binding->udp;
 	const struct settings *settings = udp->settings;
 	const bool is_dns = binding->flow.key.kind == UDP_DNS;
-	struct peer peer = { .port = sockaddr_port(&arrival->from) };
 
 	ret->src = sockaddr_ip(&arrival->from);
-	ret->sport = peer.port;
-	memcpy(peer.address, ret->src.v6.b, sizeof(peer.address));
-	if (!is_dns && settings->udp_filter == UDP_FILTER_ADDRESS)
-		peer.port = 0;
-	if ((is_dns || settings->udp_filter != UDP_FILTER_NONE) &&
-	    !peerset_has(&binding->peers, &udp->peers, &peer))
+	ret->sport = sockaddr_port(&arrival->from);
+	if (!udp_may_answer(udp, binding, &ret->src, ret->sport))
 		return false;
 	if (is_dns) {
 		ret->src = route_dns(&settings->plan, ret->src.family);

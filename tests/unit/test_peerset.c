@@ -68,7 +68,9 @@ static void test_generations(void)
 
 	add(&set, &common, 0, 2 * PEERSET_YOUNG - 16);
 	for (unsigned i = 0; i < PEERSET_YOUNG; i += 64)
-		g_assert_true(has(&set, &common, i)); /* and is young again */
+		add(&set, &common, i, i + 1); /* is young again */
+	for (unsigned i = 0; i < PEERSET_YOUNG; i++)
+		g_assert_true(has(&set, &common, i)); /* and this changes nothing */
 	add(&set, &common, 2 * PEERSET_YOUNG, 3 * PEERSET_YOUNG - 16);
 	for (unsigned i = 0; i < PEERSET_YOUNG; i++)
 		g_assert_cmpint(has(&set, &common, i), ==, i % 64 == 0);

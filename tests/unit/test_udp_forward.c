@@ -42,16 +42,145 @@ static void test_session(void)
 	g_assert_cmpuint(heard->from.sin_port, ==, port.sin_port);
 	g_assert_cmpuint(heard->from.sin_addr.s_addr, ==,
 			 port.sin_addr.s_addr); /* where it was sent to */
-	w.dport = w.port[1]; /* whom the guest talks to itself it talks to by a binding */
-	guest_sends(&w, GUEST_PORT, "stranger");
-	g_assert_cmpuint(hear(&w, w.server[1], "stranger")->from.sin_port, !=, port.sin_port);
 	g_assert_cmpuint(udp_stats(w.udp).sessions, ==, 1);
-	g_assert_cmpuint(udp_stats(w.udp).bindings, ==, 1);
 	udp_forward_close(forward);
 	g_assert_cmpuint(udp_stats(w.udp).sessions, ==, 0);
-	w.dport = w.port[0];
 	guest_sends(&w, GUEST_PORT, "late"); /* is no answer any more */
 	g_assert_cmpuint(hear(&w, w.server[0], "late")->from.sin_port, !=, port.sin_port);
+	finish(&w);
+}
+
+/* RFC 4787 section 4.1: a published port of the guest is that port towards all the world. */
+static void test_guest_begins(void)
+{
+	struct udp_forward *forward;
+	struct sockaddr_in published;
+	struct heard *heard;
+	struct world w;
+
+	start(&w);
+	forward = listen_at(&w, "0.0.0.0", 0);
+	published = at_loopback(1, udp_forward_port(forward));
+	guest_sends(&w, GUEST_PORT, "register");
+	heard = hear(&w, w.server[0], "register");
+	g_assert_cmpuint(heard->from.sin_port, ==, published.sin_port);
+	say(w.server[0], &heard->from, "welcome", 7);
+	expect_gram(wait_frames(&w, 1), "10.0.2.2", w.port[0], GUEST_PORT, "welcome");
+	say(w.server[0], &heard->from, "again", 5);
+	expect_gram(wait_frames(&w, 2), "10.0.2.2", w.port[0], GUEST_PORT, "again");
+	w.dport = w.port[1];
+	guest_sends(&w, GUEST_PORT, "register");
+	g_assert_cmpuint(hear(&w, w.server[1], "register")->from.sin_port, ==, published.sin_port);
+	g_assert_cmpuint(udp_stats(w.udp).sessions, ==, 2);
+	close(w.server[2]);
+	w.server[2] = -1;
+	w.dport = w.port[2];
+	guest_sends(&w, GUEST_PORT, "anybody?");
+	expect_error(wait_frames(&w, 3), "10.0.2.2", 3, 3, "10.0.2.2", w.port[2]);
+	g_assert_cmpuint(udp_stats(w.udp).bindings, ==, 0);
+	w.dport = w.port[0];
+	guest_sends(&w, GUEST_PORT + 1, "another port");
+	g_assert_cmpuint(hear(&w, w.server[0], "another port")->from.sin_port, !=,
+			 published.sin_port);
+	w.nameserver_port = w.port[3]; /* names are no matter of the port */
+	guest_sends_to(&w, "10.0.2.3", 53, "query");
+	g_assert_cmpuint(hear(&w, w.server[3], "query")->from.sin_port, !=, published.sin_port);
+	g_assert_cmpuint(udp_stats(w.udp).bindings, ==, 2);
+	udp_forward_close(forward);
+	finish(&w);
+}
+
+/* How many sessions there are after a datagram to @to. */
+static size_t sessions_to(struct world *w, const char *to)
+{
+	guest_sends_to(w, to, 9, "hello");
+	return udp_stats(w->udp).sessions;
+}
+
+/* A port that is published at one address takes no part where it could not be answered. */
+static void test_guest_begins_by_address(void)
+{
+	struct udp_forward *forward;
+	struct world w;
+
+	start(&w);
+	forward = listen_at(&w, "127.0.0.1", 0);
+	g_assert_cmpuint(sessions_to(&w, "192.0.2.1"), ==, 0);
+	g_assert_cmpuint(sessions_to(&w, "10.0.2.2"), ==, 1);
+	g_assert_true(ip_parse("192.0.2.7", &forward->host));
+	g_assert_cmpuint(sessions_to(&w, "192.0.2.1"), ==, 1); /* has a binding */
+	g_assert_cmpuint(sessions_to(&w, "192.0.2.2"), ==, 2);
+	udp_forward_close(forward);
+	forward = listen_at(&w, "127.0.0.1", 0);
+	g_assert_true(ip_parse("192.0.2.7", &forward->host));
+	g_assert_cmpuint(sessions_to(&w, "10.0.2.2"), ==, 0);
+	udp_forward_close(forward);
+	finish(&w);
+}
+
+/* What the guest has begun by a binding goes on there, also when its peer comes to a published port. */
+static void test_binding_goes_on(void)
+{
+	for (int filter = UDP_FILTER_ENDPOINT; filter <= UDP_FILTER_NONE; filter++) {
+		struct udp_forward *forward;
+		struct sockaddr_in port;
+		struct world w;
+		uint16_t bound, seen;
+
+		prepare(&w);
+		w.settings.udp_filter = (enum udp_filter)filter;
+		begin(&w, false);
+		guest_sends(&w, GUEST_PORT, "mine");
+		bound = hear(&w, w.server[0], "mine")->from.sin_port;
+		forward = listen_at(&w, "127.0.0.1", 0);
+		port = at_loopback(1, udp_forward_port(forward));
+		say(w.server[0], &port, "hello", 5);
+		seen = gram_of(wait_frames(&w, 1)).sport;
+		g_assert_cmpuint(seen, >=, 49152);
+		guest_sends(&w, GUEST_PORT, "still mine");
+		g_assert_cmpuint(hear(&w, w.server[0], "still mine")->from.sin_port, ==, bound);
+		w.dport = seen;
+		guest_sends(&w, GUEST_PORT, "welcome");
+		g_assert_cmpuint(hear(&w, w.server[0], "welcome")->from.sin_port, ==,
+				 port.sin_port);
+		say(w.server[1], &port, "another", 7); /* of the same address */
+		expect_gram(wait_frames(&w, 2), "10.0.2.2", w.port[1], GUEST_PORT, "another");
+		w.dport = w.port[1];
+		guest_sends(&w, GUEST_PORT, "welcome");
+		g_assert_cmpuint(hear(&w, w.server[1], "welcome")->from.sin_port, ==,
+				 port.sin_port);
+		udp_forward_close(forward);
+		finish(&w);
+	}
+}
+
+/* An answer comes from the guest's address, or from another one of the same guest. */
+static void test_who_answers(void)
+{
+	struct udp_forward *forward;
+	struct sockaddr_in port;
+	struct udpgram gram;
+	struct world w;
+
+	start(&w);
+	forward = listen_at(&w, "127.0.0.1", 0);
+	port = at_loopback(1, udp_forward_port(forward));
+	say(w.server[0], &port, "hello", 5);
+	wait_frames(&w, 1);
+	gram = from_guest(&w, GUEST_PORT, "other", 5);
+	gram.src.v4.b[3] = 101;
+	send_gram_from(&w, &other_mac, &gram, &plain); /* another guest's own talk */
+	g_assert_cmpuint(hear(&w, w.server[0], "other")->from.sin_port, !=, port.sin_port);
+	say(w.server[0], &port, "still", 5);
+	expect_gram(wait_frames(&w, 2), "10.0.2.2", w.port[0], GUEST_PORT, "still");
+	gram.src.v4.b[3] = 102;
+	send_gram(&w, &gram, &plain);
+	g_assert_cmpuint(hear(&w, w.server[0], "other")->from.sin_port, ==, port.sin_port);
+	close(w.server[0]);
+	w.server[0] = -1;
+	send_gram(&w, &gram, &plain);
+	g_assert_cmpuint(wait_frames(&w, 3)->bytes[FRAME_ETHER_HEADER + 19], ==, 102);
+	udp_forward_close(forward);
 	finish(&w);
 }
 
@@ -173,10 +302,14 @@ static void test_unknown_neighbour(void)
 	udp_neighbour(w.udp, &guest, &other_mac);
 	say(w.server[0], &port, "moved", 5);
 	g_assert_cmpmem(wait_frames(&w, 2)->bytes, 6, other_mac.b, 6);
+	udp_forward_close(forward);
 	w.knows_mac = false;
+	forward = listen_at(&w, "127.0.0.1", 0);
+	port = at_loopback(1, udp_forward_port(forward));
 	say(w.server[1], &port, "never", 5); /* is freed with its session */
-	while (udp_stats(w.udp).sessions < 2)
+	while (udp_stats(w.udp).sessions < 1)
 		turn(&w);
+	g_assert_cmpuint(w.udp->held_bytes, ==, 5);
 	udp_forward_close(forward);
 	g_assert_cmpuint(w.udp->held_bytes, ==, 0);
 	finish(&w);
@@ -226,6 +359,10 @@ int main(int argc, char **argv)
 		void (*fn)(void);
 	} tests[] = {
 		{ "/udp/session", test_session },
+		{ "/udp/guest-begins", test_guest_begins },
+		{ "/udp/guest-begins/by-address", test_guest_begins_by_address },
+		{ "/udp/binding-goes-on", test_binding_goes_on },
+		{ "/udp/who-answers", test_who_answers },
 		{ "/udp/collision", test_collision },
 		{ "/udp/session-ages", test_session_ages },
 		{ "/udp/flood-of-clients", test_flood_of_clients },

@@ -248,16 +248,22 @@ struct udpgram from_guest(const struct world *w, uint16_t sport, const void *byt
 	};
 }
 
-void send_gram(struct world *w, const struct udpgram *gram, const struct link_info *info)
+void send_gram_from(struct world *w, const struct mac *mac, const struct udpgram *gram,
+		    const struct link_info *info)
 {
 	g_autofree uint8_t *bytes = g_malloc(UDPGRAM_HEADER_MAX + gram->len);
-	size_t header_len = udpgram_build(gram, &guest_mac, &gateway_mac, false, bytes);
+	size_t header_len = udpgram_build(gram, mac, &gateway_mac, false, bytes);
 	struct frame frame;
 
 	if (gram->len > 0)
 		memcpy(bytes + header_len, gram->payload, gram->len);
 	g_assert_cmpint(frame_parse(bytes, header_len + gram->len, &frame), ==, FRAME_OK);
 	udp_input(w->udp, bytes, &frame, info);
+}
+
+void send_gram(struct world *w, const struct udpgram *gram, const struct link_info *info)
+{
+	send_gram_from(w, &guest_mac, gram, info);
 }
 
 void guest_sends(struct world *w, uint16_t sport, const char *text)

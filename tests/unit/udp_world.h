@@ -77,6 +77,8 @@ void pass(struct world *w, int64_t ms); /* time, and the timer that is due then 
 const struct sent *wait_frames(struct world *w, guint count);
 
 struct udpgram from_guest(const struct world *w, uint16_t sport, const void *bytes, size_t len);
+void send_gram_from(struct world *w, const struct mac *mac, const struct udpgram *gram,
+		    const struct link_info *info);
 void send_gram(struct world *w, const struct udpgram *gram, const struct link_info *info);
 void guest_sends(struct world *w, uint16_t sport, const char *text);
 /* To an address other than the gateway, from GUEST_PORT. */
