@@ -1,4 +1,4 @@
-/* app/resolver.h - the name servers that the host uses now, for our own TCP. */
+/* app/resolver.h - the name servers that the host uses now, for our own TCP and UDP. */
 #ifndef APP_RESOLVER_H
 #define APP_RESOLVER_H
 

@@ -14,6 +14,29 @@ static bool is_addr(const struct ip *ip, const struct ip4 *v4, const struct ip6 
 	return ip4_equal(&ip->v4, v4);
 }
 
+static struct ip host_loopback(enum ip_family family)
+{
+	struct ip ip = { .family = family };
+
+	if (family == IP_V6)
+		ip.v6 = (struct ip6){ { [15] = 1 } };
+	else
+		ip.v4 = (struct ip4){ { 127, 0, 0, 1 } };
+	return ip;
+}
+
+bool route_is_host_loopback(const struct ip *ip)
+{
+	const struct ip loopback = host_loopback(ip->family);
+
+	return ip_equal(ip, &loopback);
+}
+
+static bool is_link_local6(const struct ip *ip) /* fe80::/10 */
+{
+	return ip->family == IP_V6 && ip->v6.b[0] == 0xfe && (ip->v6.b[1] & 0xc0) == 0x80;
+}
+
 bool route_is_dns(const struct addrplan *plan, const struct ip *dst)
 {
 	return is_addr(dst, &plan->dns, &plan->dns6);
@@ -38,18 +61,18 @@ int route_to_host(const struct settings *settings, const struct ip *dst, uint16_
 
 	*ret = (struct dial_target){ .ip = *dst, .port = port };
 	ret->from = v6 ? settings->outbound6 : settings->outbound4;
-	if (route_is_dns(plan, dst))
-		return port == ROUTE_DNS_PORT && nameserver && nameserver(dst->family, ret, data) ?
-			       0 :
-			       -ENETUNREACH;
-	if (!is_addr(dst, &plan->gateway, &plan->gateway6))
+	if (route_is_dns(plan, dst)) {
+		if (port != ROUTE_DNS_PORT || !nameserver || !nameserver(dst->family, ret, data))
+			return -ENETUNREACH;
+		if (ip_is_any(&ret->ip)) /* resolv.conf(5) has it for this host */
+			ret->ip = host_loopback(dst->family);
 		return 0;
+	}
+	if (!is_addr(dst, &plan->gateway, &plan->gateway6))
+		return is_link_local6(dst) ? -ENETUNREACH : 0;
 	if (!settings->host_loopback)
 		return -ENETUNREACH;
-	if (v6)
-		ret->ip.v6 = (struct ip6){ { [15] = 1 } };
-	else
-		ret->ip.v4 = (struct ip4){ { 127, 0, 0, 1 } };
+	ret->ip = host_loopback(dst->family);
 	return 0;
 }
 
@@ -69,14 +92,11 @@ bool route_is_broadcast(const struct addrplan *plan, const struct ip *dst)
 
 bool route_is_answerable(const struct addrplan *plan, const struct ip *peer)
 {
-	const uint8_t *b = peer->v6.b;
-
 	if (ip_is_within_host(peer))
 		return false;
 	if (peer->family == IP_V4)
 		return !ip4_in_net(&peer->v4, &plan->net);
-	return !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80) && /* fe80::/10 */
-	       memcmp(b, plan->prefix6.b, 8) != 0;
+	return !is_link_local6(peer) && memcmp(peer->v6.b, plan->prefix6.b, 8) != 0;
 }
 
 struct ip route_seen_as(const struct addrplan *plan, const struct ip *peer)

@@ -22,7 +22,8 @@ typedef bool route_nameserver_fn(enum ip_family family, struct dial_target *ret,
 
 /* Where the host finds @dst:@port of the guest. @nameserver may be NULL: then there is none. 0, or
  * -ENETUNREACH: nowhere, for the host's loopback is closed to the guest, or the DNS address is asked for
- * something else than names, or has no name server behind it.
+ * something else than names, or has no name server behind it, or @dst is link-local, which is to say
+ * somewhere on a link that the guest cannot name.
  */
 int route_to_host(const struct settings *settings, const struct ip *dst, uint16_t port,
 		  route_nameserver_fn *nameserver, void *data, struct dial_target *ret);
@@ -33,6 +34,8 @@ struct ip route_dns(const struct addrplan *plan, enum ip_family family); /* the 
 /* Groups, and everybody: 255.255.255.255, and the broadcast address of the guest's network. */
 bool route_is_multicast(const struct ip *dst);
 bool route_is_broadcast(const struct addrplan *plan, const struct ip *dst);
+
+bool route_is_host_loopback(const struct ip *ip); /* the address that the gateway's stands for */
 
 /* Whether an answer of the guest to that address of the host's world would come to us, and be let
  * through: not to loopback, link-local ones, and the guest's own network.

@@ -96,14 +96,6 @@ int flow_dial(struct tcp_flow *flow)
 /* What the failed connect() of a program is told by. False: by a RST. */
 static bool icmp_reason(int error, enum icmperr_reason *ret)
 {
-	static const struct {
-		int error;
-		enum icmperr_reason reason;
-	} reasons[] = {
-		{ -ENETUNREACH, ICMPERR_NET },	      { -EACCES, ICMPERR_PROHIBITED },
-		{ -EPERM, ICMPERR_PROHIBITED },	      { -ENOPROTOOPT, ICMPERR_PROTOCOL },
-		{ -EHOSTDOWN, ICMPERR_HOST_UNKNOWN }, { -ENONET, ICMPERR_HOST_ISOLATED },
-	};
 	static const int resets[] = { -ECONNREFUSED, -ECONNRESET, -EMFILE,
 				      -ENFILE,	     -ENOMEM,	  -ENOBUFS };
 
@@ -111,11 +103,7 @@ static bool icmp_reason(int error, enum icmperr_reason *ret)
 		if (error == resets[i])
 			return false;
 	}
-	*ret = ICMPERR_HOST; /* also for what has no word of its own: nobody was reached */
-	for (size_t i = 0; i < G_N_ELEMENTS(reasons); i++) {
-		if (error == reasons[i].error)
-			*ret = reasons[i].reason;
-	}
+	*ret = icmperr_reason(-error);
 	return true;
 }
 

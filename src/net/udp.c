@@ -7,7 +7,8 @@
  *
  * A stranger can make sessions at a forwarded port by sending from many addresses. That must not
  * end what the guest has begun, so a session takes the place of one that the guest has not answered
- * before it takes that of anybody else.
+ * before it takes that of anybody else; and where sessions are half of all, as they become where the guest
+ * answers everybody, that of a session in any case.
  */
 #include "net/udp.h"
 
@@ -22,6 +23,7 @@
 
 #define TABLE_MIN (1u << 8)
 #define TABLE_MAX (1u << 18)
+#define FAMILY_TRIES 64	      /* idle bindings that are looked at for one of a family */
 #define PEER_SLOTS (1u << 20) /* of all bindings together: 20 MiB */
 
 static const char *const drop_names[] = {
@@ -73,10 +75,9 @@ const struct stats_table udp_stats_table = { "udp", "UDP datagrams and bindings"
 
 void udp_count_drop(struct udp *udp, enum udp_drop drop)
 {
-	struct log_limit *limit = &udp->no_room[drop];
+	struct log_limit *limit = &udp->log_limits[drop];
 
 	udp->stats.drops[drop]++;
-	limit->burst = 1;
 	if (drop == UDP_DROP_LIMIT)
 		log_limited(limit, loop_now_ms(udp->loop),
 			    "udp: the idlest makes room: limit, which is %zu", udp->stats.limit);
@@ -85,7 +86,13 @@ void udp_count_drop(struct udp *udp, enum udp_drop drop)
 			    "udp: the idlest makes room: descriptors or ports have run out");
 	else if (drop == UDP_DROP_RESOURCES)
 		log_limited(limit, loop_now_ms(udp->loop),
-			    "udp: no room for a binding: the host is out of memory or files");
+			    "udp: no room for a binding or session: memory, files or ports have "
+			    "run out");
+}
+
+void udp_count_drops(struct udp *udp, enum udp_drop drop, size_t datagrams)
+{
+	udp->stats.drops[drop] += datagrams;
 }
 
 size_t udp_chain(const struct udp *udp, const struct udp_key *key)
@@ -200,11 +207,17 @@ static void release_binding(struct udp *udp, struct udp_binding *binding)
 	udp->stats.bindings--;
 }
 
+static int socket_of(struct udp_flow *flow)
+{
+	return udp_is_session(flow) ? udp_session_of(flow)->forward->fd : udp_binding_of(flow)->fd;
+}
+
 void udp_destroy(struct udp *udp, struct udp_flow *flow)
 {
 	struct udp_flow **at = &udp->table[udp_chain(udp, &flow->key)];
 
-	if (udp->batch.flow == flow) /* what it was given to send was in time */
+	if (udp->batch.count > 0 &&
+	    udp->batch.fd == socket_of(flow)) /* what it was given to send was in time */
 		udp_flush(udp);
 	while (*at != flow)
 		at = &(*at)->hash_next;
@@ -241,16 +254,36 @@ void udp_make_room(struct udp *udp, bool for_session)
 		return;
 	if (for_session)
 		victim = idlest(udp, UDP_SESSIONS_SHORT, UDP_SESSIONS_SHORT);
+	if (for_session && !victim && udp->stats.sessions >= udp->stats.limit / 2)
+		victim = idlest(udp, UDP_SESSIONS_LONG, UDP_SESSIONS_LONG);
 	if (!victim)
 		victim = idlest(udp, UDP_BINDINGS_SHORT, UDP_SESSIONS_LONG);
 	udp_count_drop(udp, UDP_DROP_LIMIT);
 	udp_destroy(udp, victim);
 }
 
-bool udp_free_descriptor(struct udp *udp)
+/* The idlest binding of @family, if it is among the first of @queue. */
+static struct udp_flow *idlest_of(const struct udp *udp, enum udp_queue queue,
+				  enum ip_family family)
 {
-	struct udp_flow *victim = idlest(udp, UDP_BINDINGS_SHORT, UDP_BINDINGS_LONG);
+	const GList *at = udp->idle[queue].head;
 
+	for (int i = 0; at && i < FAMILY_TRIES; i++, at = at->next) {
+		struct udp_flow *flow = at->data;
+
+		if (family == IP_NONE || flow->key.family == family)
+			return flow;
+	}
+	return NULL;
+}
+
+bool udp_free_descriptor(struct udp *udp, enum ip_family family)
+{
+	struct udp_flow *victim = idlest_of(udp, UDP_BINDINGS_SHORT, family);
+	struct udp_flow *other = idlest_of(udp, UDP_BINDINGS_LONG, family);
+
+	if (!victim || (other && other->used_ms < victim->used_ms))
+		victim = other;
 	if (!victim)
 		return false;
 	udp_count_drop(udp, UDP_DROP_DESCRIPTORS);
@@ -258,8 +291,11 @@ bool udp_free_descriptor(struct udp *udp)
 	return true;
 }
 
-void udp_expire(struct udp *udp, int64_t now_ms)
+/* End what has been idle for too long. */
+static void time_passed(void *data)
 {
+	struct udp *udp = data;
+	const int64_t now_ms = loop_now_ms(udp->loop);
 	int64_t soonest_ms = CLOCK_NEVER;
 
 	for (int i = 0; i < UDP_QUEUES; i++) {
@@ -276,13 +312,6 @@ void udp_expire(struct udp *udp, int64_t now_ms)
 	}
 	if (soonest_ms != CLOCK_NEVER)
 		loop_timer_arm(udp->loop, &udp->expiry, soonest_ms);
-}
-
-static void time_passed(void *data)
-{
-	struct udp *udp = data;
-
-	udp_expire(udp, loop_now_ms(udp->loop));
 }
 
 static void turn_end(void *data)
@@ -326,6 +355,8 @@ int udp_new(struct loop *loop, const struct settings *settings, const struct udp
 	udp->packet_id = (uint32_t)siphash(&udp->key, "", 0);
 	udp->batch.arena = g_malloc(UDP_ARENA);
 	udp->inbox = udp_inbox_new();
+	for (int i = 0; i < UDP_DROPS; i++)
+		udp->log_limits[i].burst = 1;
 	udp->expiry.fn = time_passed;
 	udp->expiry.data = udp;
 	loop_add_turn_end(loop, turn_end, udp);

@@ -21,6 +21,7 @@
 #define UDP_HEADER 8
 #define ETHERTYPE_IP4 0x0800
 #define ETHERTYPE_IP6 0x86dd
+#define PARAMETER_PROBLEM4 12
 
 static bool may_tell(struct udp *udp)
 {
@@ -69,61 +70,45 @@ static void tell(struct udp *udp, const struct mac *guest, const struct mac *our
 		udp->stats.errors++;
 }
 
-void udp_tell_unreachable(struct udp *udp, const struct udpgram *gram, const struct mac *guest,
-			  const struct mac *ours)
+void udp_tell_unreachable(struct udp *udp, const struct udpgram *gram, int error,
+			  const struct mac *guest, const struct mac *ours)
 {
-	struct icmperr error = { .reason = ICMPERR_NET };
+	struct icmperr told = { .reason = icmperr_reason(-error) };
 
-	error.router = addrplan_gateway(&udp->settings->plan, gram->src.family);
+	told.router = addrplan_gateway(&udp->settings->plan, gram->src.family);
 	udp_count_drop(udp, UDP_DROP_UNREACHABLE);
-	tell(udp, guest, ours, gram, &error);
-}
-
-/* What sending has failed with, in ICMP's words; also for what has none: nobody was reached. */
-static enum icmperr_reason reason_of(int error)
-{
-	static const struct {
-		int error;
-		enum icmperr_reason reason;
-	} reasons[] = {
-		{ ENETUNREACH, ICMPERR_NET },	     { EACCES, ICMPERR_PROHIBITED },
-		{ EPERM, ICMPERR_PROHIBITED },	     { ENOPROTOOPT, ICMPERR_PROTOCOL },
-		{ EHOSTDOWN, ICMPERR_HOST_UNKNOWN }, { ENONET, ICMPERR_HOST_ISOLATED },
-		{ ECONNREFUSED, ICMPERR_PORT },	     { EMSGSIZE, ICMPERR_TOO_BIG },
-	};
-
-	for (size_t i = 0; i < G_N_ELEMENTS(reasons); i++) {
-		if (error == reasons[i].error)
-			return reasons[i].reason;
-	}
-	return ICMPERR_HOST;
+	tell(udp, guest, ours, gram, &told);
 }
 
 void udp_tell_failure(struct udp *udp, unsigned index, int error)
 {
 	const struct udp_batch *batch = &udp->batch;
-	const struct udp_flow *flow = batch->flow;
 	const struct udp_outgoing *item = &batch->items[index];
+	const struct udp_flow *flow = item->flow;
+	const size_t len = batch->parts[index].iov_len;
+	const size_t datagrams = udp_datagrams(len, item->gso_size);
 	const struct udpgram gram = {
 		.src = udp_guest(flow),
 		.dst = item->seen,
 		.sport = flow->key.guest_port,
 		.dport = item->seen_port,
 		.payload = batch->parts[index].iov_base,
-		.len = batch->parts[index].iov_len,
+		.len = item->gso_size == 0 ? len : MIN(len, item->gso_size),
 	};
-	struct icmperr told = { .reason = reason_of(-error) };
+	struct icmperr told = { .reason = icmperr_reason(-error) };
 
 	if (udp_is_full(error) || error == -EMSGSIZE) { /* no MTU is known that would help */
-		udp_count_drop(udp, UDP_DROP_HOST_FULL);
+		udp_count_drops(udp, UDP_DROP_HOST_FULL, datagrams);
 		return;
 	}
 	told.router = addrplan_gateway(&udp->settings->plan, gram.src.family);
-	udp_count_drop(udp, UDP_DROP_UNREACHABLE);
+	udp_count_drops(udp, UDP_DROP_UNREACHABLE, datagrams);
 	tell(udp, udp_guest_mac(flow), &flow->our_mac, &gram, &told);
 }
 
-/* Whom the guest has sent to, in its own words. NULL: the session is over. */
+/* Whom the guest has sent to, in its own words. NULL: the session is over; or the error is about
+ * somebody who may not answer either: it was made up, for the kernel looks at our port only.
+ */
 static const struct udp_flow *find_sender(struct udp *udp, struct udp_binding *binding,
 					  struct udp_forward *forward, const union sockaddr_any *to,
 					  struct udpgram *gram)
@@ -139,6 +124,8 @@ static const struct udp_flow *find_sender(struct udp *udp, struct udp_binding *b
 		flow = &session->flow;
 		gram->dst = udp_key_address(&flow->key);
 		gram->dport = flow->key.seen_port;
+	} else if (!udp_may_answer(udp, binding, &gram->dst, gram->dport)) {
+		return NULL;
 	} else if (flow->key.kind == UDP_DNS) {
 		gram->dst = route_dns(plan, gram->dst.family);
 		gram->dport = ROUTE_DNS_PORT;
@@ -185,12 +172,14 @@ static void pass_on(struct udp *udp, struct udp_binding *binding, struct udp_for
 	flow = find_sender(udp, binding, forward, to_address, &gram);
 	if (!flow)
 		return;
-	error.reason = reason_of((int)said.ee_errno);
+	error.reason = icmperr_reason((int)said.ee_errno);
 	error.info = said.ee_info;
 	if (said.ee_origin == SO_EE_ORIGIN_ICMP || said.ee_origin == SO_EE_ORIGIN_ICMP6) {
 		error.reason = ICMPERR_RAW;
 		error.type = said.ee_type;
 		error.code = said.ee_code;
+		if (to.family == IP_V4 && said.ee_type == PARAMETER_PROBLEM4)
+			error.info <<= 24; /* the kernel has taken the pointer out of the word */
 	} else if (said.ee_origin != SO_EE_ORIGIN_LOCAL) {
 		return;
 	}

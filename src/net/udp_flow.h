@@ -105,18 +105,19 @@ struct udp_forward {
 #define UDP_JOINED 64		/* datagrams in one: UDP_MAX_SEGMENTS of older kernels */
 #define UDP_JOINED_BYTES 65000u /* and what they may have together */
 #define UDP_ARENA (256u << 10)	/* bytes of all datagrams of a batch; the largest one fits */
+#define UDP_TTL 64		/* of our sockets: what is sent without a word about it */
 #define UDP_CONTROL 128		/* room for four ancillary messages */
 
 /* Datagrams of the guest that wait to be sent from one socket. */
 struct udp_batch {
-	struct udp_flow *flow; /* NULL: none wait */
-	int fd;		       /* its socket; borrowed */
+	int fd; /* that socket; borrowed */
 	unsigned count;
 	size_t used; /* bytes of arena */
 	uint8_t *arena;
 	struct mmsghdr messages[UDP_BATCH];
 	struct iovec parts[UDP_BATCH];
 	struct udp_outgoing {
+		const struct udp_flow *flow;
 		union sockaddr_any to;
 		struct ip seen; /* to whom, in the guest's words */
 		uint16_t seen_port;
@@ -148,12 +149,12 @@ struct udp {
 	struct udp_inbox *inbox;
 	size_t held_bytes;  /* of all sessions */
 	uint32_t packet_id; /* of the next packet to the guest that may be cut */
-	int host_ttl[2]; /* what the host's kernel sends with of itself, IPv4 and IPv6; 0: not asked */
-	bool can_segment;	 /* the kernel has UDP_SEGMENT; known once there is a socket */
+	bool can_segment;   /* the kernel has UDP_SEGMENT; known once there is a socket */
+	bool probed;
 	int64_t errors_since_ms; /* the second in which errors_sent were */
 	unsigned errors_sent;
 	uint64_t descriptors; /* RLIMIT_NOFILE at the start */
-	struct log_limit no_room[UDP_DROPS];
+	struct log_limit log_limits[UDP_DROPS];
 	struct udp_stats stats;
 };
 
@@ -215,6 +216,12 @@ static inline const struct mac *udp_guest_mac(const struct udp_flow *flow)
 	return &((const struct udp_binding *)(const void *)flow)->guest_mac;
 }
 
+/* How many there are in one of @len bytes that the kernel has joined, or is to cut. */
+static inline size_t udp_datagrams(size_t len, uint16_t gso_size)
+{
+	return gso_size == 0 ? 1 : (len + gso_size - 1) / gso_size;
+}
+
 /* Whether a socket took no more, which is nobody's fault. */
 static inline bool udp_is_full(int error)
 {
@@ -232,9 +239,9 @@ void udp_destroy(struct udp *udp, struct udp_flow *flow);
 /* For one more binding or session: what was idle longest ends if there are too many. */
 void udp_make_room(struct udp *udp, bool for_session);
 /* The binding that was idle longest ends, for its descriptor. False: there is none. */
-bool udp_free_descriptor(struct udp *udp);
-void udp_expire(struct udp *udp, int64_t now_ms); /* end what has been idle for too long */
+bool udp_free_descriptor(struct udp *udp, enum ip_family family /* IP_NONE: either */);
 void udp_count_drop(struct udp *udp, enum udp_drop drop);
+void udp_count_drops(struct udp *udp, enum udp_drop drop, size_t datagrams); /* one of several */
 /* The guest sends there, has sent there; and who may answer, by the user's choice. Addresses are
  * those of the host's world.
  */
@@ -250,9 +257,10 @@ void udp_flush(struct udp *udp); /* send the batch */
 
 /* udp_host.c */
 /* A socket that tells all that we want to know of datagrams, bound to @at (of either family; any
- * address of it: the kernel chooses) and @port. Its descriptor, or -errno.
+ * address of it: the kernel chooses) and @port. @tells_local: also to which address of ours they were
+ * sent. Its descriptor, or -errno.
  */
-int udp_socket(struct udp *udp, const struct ip *at, uint16_t port);
+int udp_socket(struct udp *udp, const struct ip *at, uint16_t port, bool tells_local);
 void udp_binding_event(uint32_t events, void *data); /* a loop_source_fn */
 /* What there is to be known of a datagram beside its bytes. */
 struct udp_arrival {
@@ -283,9 +291,9 @@ void udp_read_errors(struct udp *udp, int fd, struct udp_binding *binding,
 		     struct udp_forward *forward);
 /* The @index'th datagram of the batch cannot be sent: -errno. */
 void udp_tell_failure(struct udp *udp, unsigned index, int error);
-/* A datagram that has come from the MAC @guest to the MAC @ours leads nowhere. */
-void udp_tell_unreachable(struct udp *udp, const struct udpgram *gram, const struct mac *guest,
-			  const struct mac *ours);
+/* A datagram that has come from the MAC @guest to the MAC @ours leads nowhere: -errno. */
+void udp_tell_unreachable(struct udp *udp, const struct udpgram *gram, int error,
+			  const struct mac *guest, const struct mac *ours);
 
 /* udp_forward.c */
 struct udp_session *udp_session_of_client(struct udp *udp, struct udp_forward *forward,

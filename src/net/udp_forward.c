@@ -323,20 +323,6 @@ void udp_neighbour(struct udp *udp, const struct ip *ip, const struct mac *mac)
 	deliver_held(udp, ip);
 }
 
-/* #syscalls:engine setsockopt
- * Which of our addresses a client has sent to: what was sent before this is on is not told.
- */
-static int tell_local(int fd, enum ip_family family)
-{
-	const bool v6 = family == IP_V6;
-	const int on = 1;
-
-	if (setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &on,
-		       sizeof(on)) < 0)
-		return -errno;
-	return 0;
-}
-
 /* Behind those that are for the same port of the guest. */
 static void insert(struct udp *udp, struct udp_forward *forward)
 {
@@ -361,15 +347,12 @@ static void take_out(struct udp *udp, struct udp_forward *forward)
 
 int udp_forward_listen(struct udp *udp, const struct forward_spec *spec, struct udp_forward **ret)
 {
-	autofd int fd = udp_socket(udp, &spec->host_addr, spec->host_port);
+	autofd int fd = udp_socket(udp, &spec->host_addr, spec->host_port, true);
 	struct udp_forward *forward;
 	int r;
 
 	if (fd < 0)
 		return fd;
-	r = tell_local(fd, spec->host_addr.family);
-	if (r < 0)
-		return r;
 	forward = g_new0(struct udp_forward, 1);
 	forward->udp = udp;
 	forward->fd = fd_steal(&fd);

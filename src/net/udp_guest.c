@@ -32,6 +32,8 @@
 	(1500 - 28) /* larger ones gain little, and most links would refuse to cut them */
 #define JOINED_SIZE6 (1500 - 48)
 
+#define SOCKET_TRIES 4 /* bindings that may end for the socket of another one */
+
 /* Where a datagram leaves: the socket, and what is said to it. */
 struct route {
 	struct udp_flow *flow;
@@ -69,14 +71,14 @@ static void put_source(struct msghdr *message, const struct udp_session *session
 	}
 }
 
-/* What of the IP header survives: only what differs from what the host sends with anyway. */
-static void put_header(struct msghdr *message, const struct udp *udp, const struct udpgram *gram)
+/* What of the IP header survives: only what differs from what the socket sends with anyway. */
+static void put_header(struct msghdr *message, const struct udpgram *gram)
 {
 	const bool v6 = gram->src.family == IP_V6;
 	const int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
 	const int ttl = gram->ttl, tos = gram->tos;
 
-	if (ttl != udp->host_ttl[v6])
+	if (ttl != UDP_TTL)
 		put_control(message, level, v6 ? IPV6_HOPLIMIT : IP_TTL, &ttl, sizeof(ttl));
 	if (tos != 0)
 		put_control(message, level, v6 ? IPV6_TCLASS : IP_TOS, &tos, sizeof(tos));
@@ -96,7 +98,7 @@ static bool join(struct udp *udp, const struct route *route, const struct udpgra
 	struct iovec *part;
 	size_t size;
 
-	if (!udp->can_segment || batch->flow != route->flow || batch->count == 0)
+	if (!udp->can_segment || batch->count == 0 || batch->items[last].flow != route->flow)
 		return false;
 	item = &batch->items[last];
 	part = &batch->parts[last];
@@ -127,13 +129,13 @@ static void add_to_batch(struct udp *udp, const struct route *route, const struc
 
 	if (gso_size == 0 && join(udp, route, gram))
 		return;
-	if (batch->flow != route->flow || batch->count == UDP_BATCH ||
+	if (batch->fd != route->fd || batch->count == UDP_BATCH ||
 	    batch->used + gram->len > UDP_ARENA)
 		udp_flush(udp);
-	batch->flow = route->flow;
 	batch->fd = route->fd;
 	item = &batch->items[batch->count];
 	message = &batch->messages[batch->count].msg_hdr;
+	item->flow = route->flow;
 	item->to = route->to;
 	item->seen = gram->dst;
 	item->seen_port = gram->dport;
@@ -151,7 +153,7 @@ static void add_to_batch(struct udp *udp, const struct route *route, const struc
 		.msg_iovlen = 1,
 		.msg_control = item->control,
 	};
-	put_header(message, udp, gram);
+	put_header(message, gram);
 	if (route->session)
 		put_source(message, route->session);
 	if (gso_size != 0) /* the last one: see send_pieces() */
@@ -184,9 +186,7 @@ static void submit(struct udp *udp, const struct route *route, const struct udpg
 
 static void count_sent(struct udp *udp, const struct udp_outgoing *item, size_t len)
 {
-	const size_t gso_size = item->gso_size;
-
-	udp->stats.datagrams_to_host += gso_size == 0 ? 1 : (len + gso_size - 1) / gso_size;
+	udp->stats.datagrams_to_host += udp_datagrams(len, item->gso_size);
 	udp->stats.bytes_to_host += len;
 }
 
@@ -267,18 +267,18 @@ void udp_flush(struct udp *udp)
 		for (; sent > 0; sent--, at++)
 			count_sent(udp, &batch->items[at], batch->parts[at].iov_len);
 	}
-	batch->flow = NULL;
 	batch->count = 0;
 	batch->used = 0;
 }
 
-/* Out of descriptors, memory or ports: a binding that is idle may have to go. */
+/* Out of descriptors or ports: a binding that is idle may have to go, of the family that wants a port. */
 static int open_socket(struct udp *udp, const struct dial_target *target)
 {
 	const struct ip any = { .family = target->ip.family };
 
-	for (;;) {
-		int fd = udp_socket(udp, target->from.family == IP_NONE ? &any : &target->from, 0);
+	for (int i = 0;; i++) {
+		int fd = udp_socket(udp, target->from.family == IP_NONE ? &any : &target->from, 0,
+				    false);
 		int error = fd < 0 ? fd : 0;
 
 		if (fd >= 0 && (uint64_t)fd + UDP_DESCRIPTORS_LEFT >= udp->descriptors) {
@@ -288,7 +288,8 @@ static int open_socket(struct udp *udp, const struct dial_target *target)
 		if (error == 0)
 			return fd;
 		if ((error != -EMFILE && error != -ENFILE && error != -EADDRINUSE) ||
-		    !udp_free_descriptor(udp))
+		    i == SOCKET_TRIES ||
+		    !udp_free_descriptor(udp, error == -EADDRINUSE ? any.family : IP_NONE))
 			return error;
 	}
 }
@@ -299,10 +300,10 @@ static int binding_new(struct udp *udp, const struct udp_key *key, const struct 
 	struct udp_binding *binding;
 	int fd, r;
 
-	udp_make_room(udp, false);
 	fd = open_socket(udp, target);
 	if (fd < 0)
 		return fd;
+	udp_make_room(udp, false);
 	binding = g_new0(struct udp_binding, 1);
 	binding->udp = udp;
 	binding->fd = fd;
@@ -362,6 +363,12 @@ static void route_by_session(struct udp *udp, struct udp_session *session,
 	ret->session = session;
 }
 
+static bool is_out_of_resources(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOBUFS ||
+	       error == -EADDRINUSE || error == -ENOSPC /* of epoll(7) */;
+}
+
 /* What the guest has begun by a binding goes on there, whatever strangers do at a forwarded port. False:
  * it has been said why not.
  */
@@ -384,12 +391,14 @@ static bool find_route(struct udp *udp, const struct udpgram *gram, const struct
 		route_by_session(udp, session, gram, from, ret);
 		return true;
 	}
-	if (r < 0) {
-		udp_tell_unreachable(udp, gram, from, to);
+	if (r == 0)
+		r = route_by_binding(udp, gram, &key, binding, &target, ret);
+	if (is_out_of_resources(r)) {
+		udp_count_drop(udp, UDP_DROP_RESOURCES);
 		return false;
 	}
-	if (route_by_binding(udp, gram, &key, binding, &target, ret) < 0) {
-		udp_count_drop(udp, UDP_DROP_RESOURCES);
+	if (r < 0) {
+		udp_tell_unreachable(udp, gram, r, from, to);
 		return false;
 	}
 	udp_binding_of(ret->flow)->guest_mac = *from; /* it may have moved */

@@ -75,22 +75,38 @@ static void probe(struct udp *udp, int fd)
 {
 	const int off = 0;
 
-	udp->can_segment = setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &off, sizeof(off)) == 0;
-	switch_on(fd, IPPROTO_UDP, UDP_GRO);
+	if (!udp->probed)
+		udp->can_segment = setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &off, sizeof(off)) == 0;
+	udp->probed = true;
 }
 
-/* #syscalls:engine getsockopt */
-static void learn_host_ttl(struct udp *udp, int fd, bool v6)
+/* Sysctls, routes and router advertisements have a TTL of their own for sockets that say nothing. */
+static void set_options4(int fd, bool tells_local)
 {
-	socklen_t len = sizeof(udp->host_ttl[v6]);
+	const int ttl = UDP_TTL;
 
-	if (udp->host_ttl[v6] == 0)
-		(void)getsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
-				 v6 ? IPV6_UNICAST_HOPS : IP_TTL, &udp->host_ttl[v6], &len);
+	switch_on(fd, IPPROTO_IP, IP_RECVERR);
+	switch_on(fd, IPPROTO_IP, IP_RECVTTL);
+	switch_on(fd, IPPROTO_IP, IP_RECVTOS);
+	(void)setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
+	if (tells_local)
+		switch_on(fd, IPPROTO_IP, IP_PKTINFO);
+}
+
+static void set_options6(int fd, bool tells_local)
+{
+	const int ttl = UDP_TTL;
+
+	switch_on(fd, IPPROTO_IPV6, IPV6_RECVERR);
+	switch_on(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT);
+	switch_on(fd, IPPROTO_IPV6, IPV6_RECVTCLASS);
+	(void)setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &ttl, sizeof(ttl));
+	if (tells_local)
+		switch_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
 }
 
 /* #syscalls:engine socket socketcall setsockopt bind */
-int udp_socket(struct udp *udp, const struct ip *at, uint16_t port)
+int udp_socket(struct udp *udp, const struct ip *at, uint16_t port, bool tells_local)
 {
 	const int buffer = SOCKET_BUFFER, on = 1;
 	const bool v6 = at->family == IP_V6;
@@ -103,18 +119,14 @@ int udp_socket(struct udp *udp, const struct ip *at, uint16_t port)
 	if (v6) {
 		if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
 			return -errno;
-		switch_on(fd, IPPROTO_IPV6, IPV6_RECVERR);
-		switch_on(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT);
-		switch_on(fd, IPPROTO_IPV6, IPV6_RECVTCLASS);
+		set_options6(fd, tells_local);
 	} else {
-		switch_on(fd, IPPROTO_IP, IP_RECVERR);
-		switch_on(fd, IPPROTO_IP, IP_RECVTTL);
-		switch_on(fd, IPPROTO_IP, IP_RECVTOS);
+		set_options4(fd, tells_local);
 	}
+	switch_on(fd, IPPROTO_UDP, UDP_GRO);
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	probe(udp, fd);
-	learn_host_ttl(udp, fd, v6);
 	if (bind(fd, &address.any, len) < 0)
 		return -errno;
 	return fd_steal(&fd);
@@ -296,7 +308,7 @@ static void count_delivered(struct udp *udp, bool sent, size_t datagrams, size_t
 		udp->stats.datagrams_to_guest += datagrams;
 		udp->stats.bytes_to_guest += len;
 	} else {
-		udp_count_drop(udp, UDP_DROP_LINK_FULL);
+		udp_count_drops(udp, UDP_DROP_LINK_FULL, datagrams);
 	}
 }
 
@@ -370,10 +382,20 @@ static bool is_invited(struct udp_binding *binding, const struct udp_arrival *ar
 	}
 	if (route_is_answerable(&settings->plan, &ret->src))
 		return true;
-	if (!settings->host_loopback || !ip_is_within_host(&ret->src))
+	if (!settings->host_loopback || !route_is_host_loopback(&ret->src))
 		return false;
 	ret->src = addrplan_gateway(&settings->plan, ret->src.family);
 	return true;
+}
+
+/* Where anybody may send, strangers do not keep a binding (RFC 4787 section 4.3). */
+static bool is_awaited(const struct udp_binding *binding, const union sockaddr_any *from)
+{
+	const struct udp *udp = binding->udp;
+	const struct ip ip = sockaddr_ip(from);
+
+	return udp->settings->udp_filter != UDP_FILTER_NONE ||
+	       udp_has_peer(udp, binding, &ip, sockaddr_port(from));
 }
 
 static void take_datagram(const struct udp_arrival *arrival, void *data)
@@ -388,7 +410,8 @@ static void take_datagram(const struct udp_arrival *arrival, void *data)
 		udp_count_drop(udp, UDP_DROP_FILTERED);
 		return;
 	}
-	udp_touch(udp, flow, (enum udp_queue)flow->queue);
+	if (is_awaited(binding, &arrival->from))
+		udp_touch(udp, flow, (enum udp_queue)flow->queue);
 	udp_deliver(udp, flow, &gram, arrival);
 }
 

@@ -1,6 +1,7 @@
 #include "wire/icmperr.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
@@ -80,6 +81,25 @@ static void put_icmp(uint8_t *p, const struct icmperr *error, bool v6)
 	p[1] = kind.code;
 	put16(p + 2, 0);
 	put32(p + 4, info);
+}
+
+enum icmperr_reason icmperr_reason(int error)
+{
+	static const struct {
+		int error;
+		enum icmperr_reason reason;
+	} reasons[] = {
+		{ ENETUNREACH, ICMPERR_NET },	     { EACCES, ICMPERR_PROHIBITED },
+		{ EPERM, ICMPERR_PROHIBITED },	     { ENOPROTOOPT, ICMPERR_PROTOCOL },
+		{ EHOSTDOWN, ICMPERR_HOST_UNKNOWN }, { ENONET, ICMPERR_HOST_ISOLATED },
+		{ ECONNREFUSED, ICMPERR_PORT },	     { EMSGSIZE, ICMPERR_TOO_BIG },
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		if (error == reasons[i].error)
+			return reasons[i].reason;
+	}
+	return ICMPERR_HOST;
 }
 
 size_t icmperr_build(const struct icmperr *error, uint8_t out[ICMPERR_MAX])

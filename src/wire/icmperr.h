@@ -42,6 +42,11 @@ struct icmperr {
 	size_t packet_transport_len; /* bytes that followed the IP header in the packet itself */
 };
 
+/* What sending or connecting has failed with (a positive errno), in ICMP's words; for what has none:
+ * the host was not reached.
+ */
+enum icmperr_reason icmperr_reason(int error);
+
 /* Write the error, IP header on. Returns its length. */
 size_t icmperr_build(const struct icmperr *error, uint8_t out[ICMPERR_MAX]);
 

@@ -181,9 +181,33 @@ static void test_filter_address(void)
 	expect_filter(UDP_FILTER_ADDRESS, true, false);
 }
 
+/* Anybody: but the guest could not answer those on the host's loopback whom it does not see. */
 static void test_filter_none(void)
 {
-	expect_filter(UDP_FILTER_NONE, true, true);
+	expect_filter(UDP_FILTER_NONE, true, false);
+}
+
+/* RFC 4787 section 4.3: only those that the guest has sent to. */
+static void test_strangers_keep_nothing(void)
+{
+	struct sockaddr_in binding;
+	struct world w;
+
+	prepare(&w);
+	w.settings.udp_filter = UDP_FILTER_NONE;
+	begin(&w, false);
+	guest_sends(&w, GUEST_PORT, "ping");
+	binding = hear(&w, w.server[0], "ping")->from;
+	pass(&w, 60 * 1000);
+	say(w.server[0], &binding, "pong", 4);
+	wait_frames(&w, 1);
+	pass(&w, 60 * 1000);
+	g_assert_cmpuint(udp_stats(w.udp).bindings, ==, 1);
+	say(w.server[1], &binding, "hey", 3);
+	wait_frames(&w, 2);
+	pass(&w, 60 * 1000);
+	g_assert_cmpuint(udp_stats(w.udp).bindings, ==, 0);
+	finish(&w);
 }
 
 /* ---- names ---- */
@@ -342,6 +366,40 @@ static void test_descriptors(void)
 	finish(&w);
 }
 
+/* One of the other family has no port that would help. */
+static void test_port_of_a_family(void)
+{
+	struct udpgram gram;
+	struct world w;
+
+	start(&w);
+	gram = from_guest(&w, 1, "six", 3);
+	g_assert_true(ip_parse("fd00::100", &gram.src));
+	g_assert_true(ip_parse("2001:db8::1", &gram.dst));
+	send_gram(&w, &gram, &plain);
+	pass(&w, 1);
+	guest_sends(&w, 2, "four");
+	g_assert_cmpuint(udp_stats(w.udp).bindings, ==, 2);
+	g_assert_true(udp_free_descriptor(w.udp, IP_V4));
+	g_assert_false(udp_free_descriptor(w.udp, IP_V4));
+	g_assert_true(udp_free_descriptor(w.udp, IP_NONE));
+	finish(&w);
+}
+
+/* No socket for it: the guest is told as a program of the host is. */
+static void test_no_socket(void)
+{
+	struct world w;
+
+	prepare(&w);
+	g_assert_true(ip_parse("192.0.2.9", &w.settings.outbound4));
+	begin(&w, false);
+	guest_sends(&w, GUEST_PORT, "ping");
+	expect_error(wait_frames(&w, 1), "10.0.2.2", 3, 1, "10.0.2.2", w.port[0]);
+	g_assert_cmpuint(drops(&w, UDP_DROP_UNREACHABLE), ==, 1);
+	finish(&w);
+}
+
 static void test_memory(void)
 {
 	/* glibc adds 16 bytes to each of the two; the third is base/loop.c's, and its size is 64. */
@@ -363,6 +421,7 @@ int main(int argc, char **argv)
 		{ "/udp/filter/endpoint", test_filter_endpoint },
 		{ "/udp/filter/address", test_filter_address },
 		{ "/udp/filter/none", test_filter_none },
+		{ "/udp/filter/strangers-keep-nothing", test_strangers_keep_nothing },
 		{ "/udp/dns", test_dns },
 		{ "/udp/refused-name-server", test_refused_name_server },
 		{ "/udp/expiry", test_expiry },
@@ -370,6 +429,8 @@ int main(int argc, char **argv)
 		{ "/udp/names-only", test_names_only },
 		{ "/udp/limit", test_limit },
 		{ "/udp/descriptors", test_descriptors },
+		{ "/udp/port-of-a-family", test_port_of_a_family },
+		{ "/udp/no-socket", test_no_socket },
 		{ "/udp/memory", test_memory },
 	};
 

@@ -274,6 +274,64 @@ static void test_flood_of_clients(void)
 	finish(&w);
 }
 
+/* Nor if the guest answers each of them: half of the limit is not theirs. */
+static void test_flood_of_answered_clients(void)
+{
+	struct udp_forward *forward;
+	struct sockaddr_in port;
+	struct world w;
+
+	prepare(&w);
+	w.settings.udp_bindings = 20;
+	begin(&w, false);
+	forward = listen_at(&w, "127.0.0.1", 0);
+	port = at_loopback(1, udp_forward_port(forward));
+	for (uint16_t i = 1; i <= 5; i++)
+		guest_sends(&w, i, "mine");
+	for (guint i = 0; i < 40; i++) {
+		int stranger = host_socket(1, 0, &w.dport);
+
+		pass(&w, 1);
+		say(stranger, &port, "hey", 3);
+		wait_frames(&w, 1 + i);
+		guest_sends(&w, GUEST_PORT, "welcome");
+		hear(&w, stranger, "welcome");
+		close(stranger);
+	}
+	g_assert_cmpuint(udp_stats(w.udp).bindings, ==, 5);
+	g_assert_cmpuint(udp_stats(w.udp).sessions, ==, 15);
+	udp_forward_close(forward);
+	finish(&w);
+}
+
+/* Answers to many clients leave together. */
+static void test_answers_in_a_batch(void)
+{
+	struct udp_forward *forward;
+	struct sockaddr_in port;
+	struct world w;
+
+	start(&w);
+	forward = listen_at(&w, "127.0.0.1", 0);
+	port = at_loopback(1, udp_forward_port(forward));
+	for (guint i = 0; i < SERVERS; i++) {
+		say(w.server[i], &port, "hello", 5);
+		wait_frames(&w, i + 1);
+	}
+	for (guint i = 0; i < SERVERS; i++) {
+		w.dport = w.port[i];
+		guest_sends(&w, GUEST_PORT, "welcome");
+	}
+	g_assert_cmpuint(w.udp->batch.count, ==, SERVERS);
+	for (guint i = 0; i < SERVERS; i++)
+		hear(&w, w.server[i], "welcome");
+	w.dport = w.port[0];
+	guest_sends(&w, GUEST_PORT, "last");
+	udp_forward_close(forward); /* what it was given is sent */
+	hear(&w, w.server[0], "last");
+	finish(&w);
+}
+
 /* The newest datagram waits for the guest's MAC; a guest that moves is followed. */
 static void test_unknown_neighbour(void)
 {
@@ -366,6 +424,8 @@ int main(int argc, char **argv)
 		{ "/udp/collision", test_collision },
 		{ "/udp/session-ages", test_session_ages },
 		{ "/udp/flood-of-clients", test_flood_of_clients },
+		{ "/udp/flood-of-answered-clients", test_flood_of_answered_clients },
+		{ "/udp/answers-in-a-batch", test_answers_in_a_batch },
 		{ "/udp/unknown-neighbour", test_unknown_neighbour },
 		{ "/udp/client-gone", test_client_gone },
 		{ "/udp/port-in-use", test_port_in_use },

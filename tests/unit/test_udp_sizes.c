@@ -6,6 +6,7 @@
 
 #include "udp_world.h"
 #include "wire/bytes.h"
+#include "wire/checksum.h"
 
 /* ---- sizes ---- */
 
@@ -366,6 +367,61 @@ static void test_errors_before_answers(void)
 	finish(&w);
 }
 
+/* An ICMP message about a datagram from @binding to @dst:@dport comes to the host. False: we may not
+ * make such.
+ */
+static bool icmp_comes(const struct sockaddr_in *binding, uint8_t type, uint8_t code, uint32_t word,
+		       const char *dst, uint16_t dport)
+{
+	uint8_t message[8 + 20 + 8 + 16] = { type, code }, *ip = message + 8, *transport = ip + 20;
+	const struct sockaddr_in to = at_loopback(1, 0);
+	struct ip address;
+	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+
+	if (fd < 0)
+		return false;
+	g_assert_true(ip_parse(dst, &address));
+	put32(message + 4, word);
+	ip[0] = 0x45;
+	put16(ip + 2, 20 + 8 + 16);
+	ip[8] = 60;
+	ip[9] = IPPROTO_UDP;
+	memcpy(ip + 12, &to.sin_addr, 4);
+	memcpy(ip + 16, address.v4.b, 4);
+	checksum_store(ip + 10, checksum_add(0, ip, 20));
+	put16(transport, ntohs(binding->sin_port));
+	put16(transport + 2, dport);
+	put16(transport + 4, 8 + 16);
+	checksum_store(message + 2, checksum_add(0, message, sizeof(message)));
+	g_assert_cmpint(sendto(fd, message, sizeof(message), 0, (const struct sockaddr *)&to,
+			       sizeof(to)),
+			==, sizeof(message));
+	close(fd);
+	return true;
+}
+
+/* Only those who may answer are heard of, and word for word. */
+static void test_errors_that_came(void)
+{
+	struct sockaddr_in binding;
+	struct world w;
+
+	start(&w);
+	guest_sends(&w, GUEST_PORT, "ping");
+	binding = hear(&w, w.server[0], "ping")->from;
+	if (!icmp_comes(&binding, 3, 1, 0, "198.51.100.1", 4444)) {
+		g_test_skip("no raw sockets");
+		finish(&w);
+		return;
+	}
+	g_assert_true(icmp_comes(&binding, 3, 1, 0, "127.0.0.1", w.port[1]));
+	g_assert_true(icmp_comes(&binding, 12, 0, 9u << 24, "127.0.0.1", w.port[0]));
+	expect_error(wait_frames(&w, 1), "10.0.2.2", 12, 0, "10.0.2.2", w.port[0]);
+	g_assert_cmpuint(get32(wait_frames(&w, 1)->bytes + FRAME_ETHER_HEADER + 24), ==, 9u << 24);
+	g_assert_cmpuint(udp_stats(w.udp).errors, ==, 1);
+	finish(&w);
+}
+
 static void test_errors_are_limited(void)
 {
 	struct world w;
@@ -401,6 +457,7 @@ int main(int argc, char **argv)
 		{ "/udp/refused", test_refused },
 		{ "/udp/errors-of-others", test_errors_of_others },
 		{ "/udp/errors-before-answers", test_errors_before_answers },
+		{ "/udp/errors-that-came", test_errors_that_came },
 		{ "/udp/errors-are-limited", test_errors_are_limited },
 	};
 
