@@ -146,9 +146,10 @@ static bool is_slirps(const struct ports *ports, const struct portspec *spec)
 	return spec->proto == TRANSPORT_UDP ? !ports->stacks.udp : !ports->stacks.tcp;
 }
 
-static int listen_for_udp(struct ports *ports, struct forward_spec *spec, struct listener *listener)
+static int listen_for_udp(struct ports *ports, struct port *port, struct forward_spec *spec,
+			  struct listener *listener)
 {
-	int r = udp_forward_listen(ports->stacks.udp, spec, &listener->udp);
+	int r = udp_forward_listen(ports->stacks.udp, spec, port->tally, &listener->udp);
 
 	if (r == 0)
 		spec->host_port = udp_forward_port(listener->udp);
@@ -189,7 +190,7 @@ static int listen_at(struct ports *ports, struct port *port, struct forward_spec
 	if (is_slirps(ports, &port->entry.spec))
 		return slirp_stack_add_forward(ports->stacks.slirp, spec);
 	if (spec->proto == TRANSPORT_UDP)
-		return listen_for_udp(ports, spec, listener);
+		return listen_for_udp(ports, port, spec, listener);
 	r = forward_listen(&context, spec, &listener->forward);
 	if (r == 0)
 		spec->host_port = forward_port(listener->forward);
@@ -600,7 +601,7 @@ static void drop_connections(struct ports *ports, const struct port *port)
 {
 	if (is_loopbacks(ports, &port->entry.spec))
 		loopback_drop(ports->stacks.loopback, port->tally);
-	else if (port->tally)
+	else if (port->tally && port->entry.spec.proto == TRANSPORT_TCP)
 		tcp_drop(ports->stacks.tcp, port->tally);
 }
 

@@ -67,7 +67,7 @@ int ports_add(struct ports *ports, const struct portspec *spec, uint64_t *ret_id
 	      char reterr[PORTS_ERROR_MAX]);
 
 /* 0, or -ENOENT for an id that there is not. Its connections go on; with @drop they are reset at
- * both ends (those of libslirp are not). Of UDP all clients are forgotten, whatever @drop is.
+ * both ends (those of libslirp are not). Clients of a UDP port have no connection that could go on.
  */
 int ports_remove(struct ports *ports, uint64_t id, bool drop);
 

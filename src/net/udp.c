@@ -209,7 +209,7 @@ static void release_binding(struct udp *udp, struct udp_binding *binding)
 
 static int socket_of(struct udp_flow *flow)
 {
-	return udp_is_session(flow) ? udp_session_of(flow)->forward->fd : udp_binding_of(flow)->fd;
+	return udp_is_session(flow) ? udp_forward_of(flow)->fd : udp_binding_of(flow)->fd;
 }
 
 void udp_destroy(struct udp *udp, struct udp_flow *flow)

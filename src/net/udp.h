@@ -26,6 +26,7 @@
 struct forward_spec;
 struct loop;
 struct settings;
+struct tally;
 struct udp;
 struct udp_forward;
 
@@ -62,9 +63,12 @@ void udp_neighbour(struct udp *udp, const struct ip *ip, const struct mac *mac);
 /* Listen at one address and port of the host; both addresses of @spec are set and of one family. An
  * IPv6 socket takes no IPv4 clients; a guest address of 0.0.0.0 is that of the first DHCP lease.
  * Port 0: the kernel chooses. A client that the guest could not answer appears as the gateway;
- * where that port is taken already, at another one. 0, or -errno of socket(2) or bind(2).
+ * where that port is taken already, at another one. What the guest sends from the forwarded port to
+ * others leaves by it, too. @tally: where its sessions are counted, a reference is taken; NULL: nowhere.
+ * 0, or -errno of socket(2) or bind(2).
  */
-int udp_forward_listen(struct udp *udp, const struct forward_spec *spec, struct udp_forward **ret);
+int udp_forward_listen(struct udp *udp, const struct forward_spec *spec, struct tally *tally,
+		       struct udp_forward **ret);
 uint16_t udp_forward_port(const struct udp_forward *forward); /* that of the host */
 /* Stop listening, and forget its clients. NULL is a no-op. */
 void udp_forward_close(struct udp_forward *forward);

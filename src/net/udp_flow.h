@@ -21,6 +21,7 @@
 #include "net/peerset.h"
 #include "net/settings.h"
 #include "net/sockaddr.h"
+#include "net/tally.h"
 #include "net/udp.h"
 #include "wire/icmperr.h"
 #include "wire/siphash.h"
@@ -98,6 +99,7 @@ struct udp_forward {
 	uint16_t guest_port;
 	bool mac_known;
 	struct mac guest_mac;
+	struct tally *tally; /* a reference, as each session has one; NULL: nobody counts */
 	GQueue sessions;
 };
 
@@ -198,6 +200,11 @@ static inline struct ip udp_key_address(const struct udp_key *key)
 	return ip;
 }
 
+static inline struct udp_forward *udp_forward_of(const struct udp_flow *session)
+{
+	return ((const struct udp_session *)(const void *)session)->forward;
+}
+
 /* The guest's end, as far as errors are to find it: where it has last sent from. */
 static inline struct ip udp_guest(const struct udp_flow *flow)
 {
@@ -212,7 +219,7 @@ static inline struct ip udp_guest(const struct udp_flow *flow)
 static inline const struct mac *udp_guest_mac(const struct udp_flow *flow)
 {
 	if (udp_is_session(flow))
-		return &((const struct udp_session *)(const void *)flow)->forward->guest_mac;
+		return &udp_forward_of(flow)->guest_mac;
 	return &((const struct udp_binding *)(const void *)flow)->guest_mac;
 }
 

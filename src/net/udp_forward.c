@@ -106,6 +106,7 @@ void udp_session_release(struct udp *udp, struct udp_session *session)
 		at = &(*at)->client_next;
 	*at = session->client_next;
 	g_queue_unlink(&session->forward->sessions, &session->of_forward);
+	tally_end(session->forward->tally);
 	release_held(udp, session);
 }
 
@@ -154,6 +155,7 @@ static struct udp_session *session_new(struct udp_forward *forward, const struct
 	udp_make_room(udp, true);
 	session = g_new0(struct udp_session, 1);
 	session->forward = forward;
+	(void)tally_begin(forward->tally); /* which outlives its sessions */
 	session->client = *client;
 	session->of_forward.data = session;
 	session->flow.our_mac = addrplan_gateway_mac(&udp->settings->plan, forward->guest.family);
@@ -241,8 +243,10 @@ static void deliver(struct udp *udp, const struct udp_session *session,
 		.sport = key->seen_port,
 		.dport = key->guest_port,
 	};
+	const uint64_t before = udp->stats.bytes_to_guest;
 
 	udp_deliver(udp, &session->flow, &gram, arrival);
+	tally_to_guest(session->forward->tally, udp->stats.bytes_to_guest - before);
 }
 
 /* A guest that was sent something and has never answered may have moved: it is asked for again. */
@@ -345,7 +349,8 @@ static void take_out(struct udp *udp, struct udp_forward *forward)
 	g_queue_unlink(&udp->forwards, &forward->listed);
 }
 
-int udp_forward_listen(struct udp *udp, const struct forward_spec *spec, struct udp_forward **ret)
+int udp_forward_listen(struct udp *udp, const struct forward_spec *spec, struct tally *tally,
+		       struct udp_forward **ret)
 {
 	autofd int fd = udp_socket(udp, &spec->host_addr, spec->host_port, true);
 	struct udp_forward *forward;
@@ -356,6 +361,7 @@ int udp_forward_listen(struct udp *udp, const struct forward_spec *spec, struct 
 	forward = g_new0(struct udp_forward, 1);
 	forward->udp = udp;
 	forward->fd = fd_steal(&fd);
+	forward->tally = tally_ref(tally);
 	forward->host = spec->host_addr;
 	forward->guest = spec->guest_addr;
 	forward->guest_port = spec->guest_port;
@@ -395,5 +401,6 @@ void udp_forward_close(struct udp_forward *forward)
 	take_out(forward->udp, forward);
 	loop_remove(forward->source);
 	fd_close(&forward->fd);
+	tally_unref(forward->tally);
 	g_free(forward);
 }

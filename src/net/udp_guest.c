@@ -188,6 +188,8 @@ static void count_sent(struct udp *udp, const struct udp_outgoing *item, size_t 
 {
 	udp->stats.datagrams_to_host += udp_datagrams(len, item->gso_size);
 	udp->stats.bytes_to_host += len;
+	if (udp_is_session(item->flow))
+		tally_from_guest(udp_forward_of(item->flow)->tally, len);
 }
 
 /* #syscalls:engine sendmsg */

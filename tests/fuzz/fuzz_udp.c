@@ -445,7 +445,7 @@ static void toggle_forward(void)
 	if (*forward) {
 		udp_forward_close(*forward);
 		*forward = NULL;
-	} else if (udp_forward_listen(w.udp, &spec, forward) < 0) {
+	} else if (udp_forward_listen(w.udp, &spec, NULL, forward) < 0) {
 		*forward = NULL;
 	}
 }

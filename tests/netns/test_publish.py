@@ -368,6 +368,20 @@ def test_counters(world, sock, native):
     assert entry(sock)["active"] == 1
 
 
+def test_counters_of_udp(world, sock, monkeypatch):
+    """A port's clients are forgotten with it, whatever happens to connections."""
+    monkeypatch.setenv("GATE4NETNS_TCP", "slirp")
+    start(world, *CONFINED, *publish(f"{HOST_PORT}:{PORT}/udp"))
+    probes.serve(world, world.guest, peers.udp_server, "0.0.0.0")
+    probes.serve_inet(world, w.INET4)
+    assert peer(world, world.inet, peers.udp_echo, w.HOST4, HOST_PORT, 100, 200) == [100, 200]
+    now = entry(sock)
+    assert (now["accepted"], now["refused"], now["active"]) == (2, 0, 2)
+    assert now["bytes_to_guest"] == now["bytes_from_guest"] == 300
+    assert w.api(sock, "remove_hostfwd", id=1, drop=True) == {"return": {}}
+    assert w.api(sock, "get_stats")["return"]["udp"]["sessions"] == 0
+
+
 def test_dropped_with_its_connections(world, sock, native):
     """Both ends are reset; the connections of another forward go on."""
     start(world, *CONFINED, *publish(f"{HOST_PORT}:{PORT}", f"8081:{PORT}"))

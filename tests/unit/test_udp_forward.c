@@ -8,7 +8,8 @@
 
 /* ---- forwarded ports ---- */
 
-static struct udp_forward *listen_at(struct world *w, const char *address, uint16_t port)
+static struct udp_forward *listen_counted(struct world *w, const char *address, uint16_t port,
+					  struct tally *tally)
 {
 	struct forward_spec spec = { .proto = TRANSPORT_UDP,
 				     .guest_addr = { .family = IP_V4,
@@ -18,8 +19,13 @@ static struct udp_forward *listen_at(struct world *w, const char *address, uint1
 	struct udp_forward *forward;
 
 	g_assert_true(ip_parse(address, &spec.host_addr));
-	g_assert_cmpint(udp_forward_listen(w->udp, &spec, &forward), ==, 0);
+	g_assert_cmpint(udp_forward_listen(w->udp, &spec, tally, &forward), ==, 0);
 	return forward;
+}
+
+static struct udp_forward *listen_at(struct world *w, const char *address, uint16_t port)
+{
+	return listen_counted(w, address, port, NULL);
 }
 
 static void test_session(void)
@@ -304,6 +310,42 @@ static void test_flood_of_answered_clients(void)
 	finish(&w);
 }
 
+/* What comes of a port's clients is counted beside it, and outlives it. */
+static void test_tally(void)
+{
+	struct tally *tally = tally_new();
+	struct udp_forward *forward;
+	struct sockaddr_in port;
+	struct world w;
+
+	start(&w);
+	forward = listen_counted(&w, "127.0.0.1", 0, tally);
+	port = at_loopback(1, udp_forward_port(forward));
+	say(w.server[0], &port, "hello", 5);
+	wait_frames(&w, 1);
+	guest_sends(&w, GUEST_PORT, "welcome");
+	hear(&w, w.server[0], "welcome");
+	w.dport = w.port[1];
+	guest_sends(&w, GUEST_PORT, "register");
+	hear(&w, w.server[1], "register");
+	w.full = true;
+	say(w.server[0], &port, "lost", 4);
+	while (drops(&w, UDP_DROP_LINK_FULL) == 0)
+		turn(&w);
+	g_assert_cmpuint(tally->accepted, ==, 2);
+	g_assert_cmpuint(tally->active, ==, 2);
+	g_assert_cmpuint(tally->bytes_to_guest, ==, 5);
+	g_assert_cmpuint(tally->bytes_from_guest, ==, 7 + 8);
+	guest_sends(&w, GUEST_PORT + 1, "not by that port");
+	pass(&w, 120 * 1000);
+	g_assert_cmpuint(tally->active, ==, 0);
+	g_assert_cmpuint(tally->bytes_from_guest, ==, 7 + 8);
+	udp_forward_close(forward);
+	g_assert_cmpuint(tally->refs, ==, 1);
+	tally_unref(tally);
+	finish(&w);
+}
+
 /* Answers to many clients leave together. */
 static void test_answers_in_a_batch(void)
 {
@@ -401,9 +443,9 @@ static void test_port_in_use(void)
 
 	start(&w);
 	spec.host_port = w.port[0];
-	g_assert_cmpint(udp_forward_listen(w.udp, &spec, &forward), ==, -EADDRINUSE);
+	g_assert_cmpint(udp_forward_listen(w.udp, &spec, NULL, &forward), ==, -EADDRINUSE);
 	spec.host_addr.v4 = (struct ip4){ { 192, 0, 2, 77 } };
-	g_assert_cmpint(udp_forward_listen(w.udp, &spec, &forward), ==, -EADDRNOTAVAIL);
+	g_assert_cmpint(udp_forward_listen(w.udp, &spec, NULL, &forward), ==, -EADDRNOTAVAIL);
 	g_assert_null(forward);
 	udp_forward_close(NULL);
 	g_assert_true(is_silent(w.server[0]));
@@ -425,6 +467,7 @@ int main(int argc, char **argv)
 		{ "/udp/session-ages", test_session_ages },
 		{ "/udp/flood-of-clients", test_flood_of_clients },
 		{ "/udp/flood-of-answered-clients", test_flood_of_answered_clients },
+		{ "/udp/tally", test_tally },
 		{ "/udp/answers-in-a-batch", test_answers_in_a_batch },
 		{ "/udp/unknown-neighbour", test_unknown_neighbour },
 		{ "/udp/client-gone", test_client_gone },
