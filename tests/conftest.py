@@ -50,6 +50,13 @@ def stack(request, monkeypatch):
     return request.param
 
 
+@pytest.fixture(params=["slirp", "native"])
+def udp_stack(request, monkeypatch):
+    """Whose UDP carries the guest's datagrams."""
+    monkeypatch.setenv("GATE4NETNS_UDP", request.param)
+    return request.param
+
+
 @pytest.fixture
 def native(monkeypatch):
     """Our own TCP carries the guest's connections."""

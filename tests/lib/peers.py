@@ -151,7 +151,8 @@ def tcp_server(address, port):
 
 
 def udp_server(address, port):
-    """Echo; "peer" is answered with the sender's address, "log" with all that came before."""
+    """Echo; "peer" is answered with the sender's address, "port" with its port, "log" with all that
+    came before."""
     log = []
     with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
         if sock.family == socket.AF_INET6:
@@ -162,6 +163,8 @@ def udp_server(address, port):
             data, sender = sock.recvfrom(65536)
             if data == b"peer":
                 sock.sendto(json.dumps(sender[0]).encode(), sender)
+            elif data == b"port":
+                sock.sendto(json.dumps(sender[1]).encode(), sender)
             elif data == b"log":
                 sock.sendto(json.dumps(log).encode(), sender)
             else:
@@ -358,8 +361,9 @@ def hold(address, port, count, enough):
 # --- the UDP clients ---
 
 
-def udp_exchange(address, port, payload, timeout_s=TIMEOUT_S):
+def udp_exchange(address, port, payload, timeout_s=TIMEOUT_S, own_port=0):
     with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
+        sock.bind(("", int(own_port)))
         sock.settimeout(float(timeout_s))
         sock.connect((address, int(port)))
         sock.send(payload)
@@ -383,8 +387,8 @@ def udp_many(address, port, count):
     return sum(sock.recv(64) == b"from %d" % number for number, sock in enumerate(socks))
 
 
-def udp_ask(address, port, word):
-    return json.loads(udp_exchange(address, port, word.encode()))
+def udp_ask(address, port, word, own_port=0):
+    return json.loads(udp_exchange(address, port, word.encode(), own_port=own_port))
 
 
 def udp_send(address, port, text, timeout_s):

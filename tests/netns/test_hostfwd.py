@@ -11,6 +11,7 @@ from probes import CONFINED, PORT, begin, finish, peer
 HOST_PORT = 8080
 GUEST6 = "fd00::100"
 both_stacks = pytest.mark.usefixtures("stack")
+TRANSPORTS = pytest.mark.parametrize("proto", ["tcp", "udp"])
 
 
 @pytest.fixture
@@ -44,9 +45,14 @@ def seen_by_guest(world, proto, ns, address, port=HOST_PORT):
     return peer(world, ns, peers.ask, address, port, "peer")
 
 
-@both_stacks
-@pytest.mark.parametrize("proto", ["tcp", "udp"])
-def test_source_address(world, sock, confinement, proto):
+@pytest.fixture
+def same_stack(stack, monkeypatch):
+    """It carries UDP as well."""
+    monkeypatch.setenv("GATE4NETNS_UDP", stack)
+
+
+@TRANSPORTS
+def test_source_address(world, sock, confinement, same_stack, proto):
     """A client on the host's loopback appears as the gateway, all others as themselves."""
     start(world, sock, *confinement)
     serve_guest(world)
@@ -56,14 +62,26 @@ def test_source_address(world, sock, confinement, proto):
     assert seen_by_guest(world, proto, world.host, w.HOST4) == w.HOST4
 
 
-@both_stacks
-@pytest.mark.parametrize("proto", ["tcp", "udp"])
-def test_source_address_ipv6(world, sock, proto):
+@TRANSPORTS
+def test_source_address_ipv6(world, sock, same_stack, proto):
     start(world, sock, *CONFINED)
     serve_guest(world, "::")
     add(sock, proto, "::", guest_addr=GUEST6)
     assert seen_by_guest(world, proto, world.host, "::1") == w.GATEWAY6
     assert seen_by_guest(world, proto, world.inet, w.HOST6) == w.INET6
+
+
+@pytest.mark.parametrize("host_addr", ["0.0.0.0", w.HOST4])
+def test_udp_leaves_by_its_forwarded_port(world, sock, udp_stack, host_addr):
+    """Who registers with a server from the port that it listens at is found there (RFC 4787 4.1)."""
+    start(world, sock, *CONFINED)
+    probes.serve_inet(world, w.INET4)
+    add(sock, "udp", host_addr)
+    for _ in range(2):
+        assert peer(world, world.guest, peers.udp_ask, w.INET4, PORT, "port", PORT) == HOST_PORT
+    assert peer(world, world.guest, peers.udp_ask, w.INET4, PORT, "port", PORT + 1) != HOST_PORT
+    probes.serve(world, world.guest, peers.udp_server, "0.0.0.0")
+    assert seen_by_guest(world, "udp", world.inet, w.HOST4) == w.INET4
 
 
 @both_stacks

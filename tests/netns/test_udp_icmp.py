@@ -6,9 +6,11 @@ import probes
 import world as w
 from probes import CONFINED, PORT, peer
 
+both_stacks = pytest.mark.usefixtures("udp_stack")
 SIZES = [1, 2, 512, 1400, 1472, 1473, 2000, 8000, 9000, 30000, 60000]
 
 
+@both_stacks
 @pytest.mark.parametrize("mtu", [1500, 65520])
 def test_udp_of_every_size_comes_back(world, confinement, mtu):
     probes.serve_inet(world, w.INET4)
@@ -16,18 +18,21 @@ def test_udp_of_every_size_comes_back(world, confinement, mtu):
     assert peer(world, world.guest, peers.udp_echo, w.INET4, PORT, *SIZES) == SIZES
 
 
+@both_stacks
 def test_udp_server_sees_the_host(world, confinement):
     probes.serve_inet(world, w.INET4)
     world.start_tap(*confinement)
     assert peer(world, world.guest, peers.udp_ask, w.INET4, PORT, "peer") == w.HOST4
 
 
+@both_stacks
 def test_udp_to_the_gateway_reaches_the_loopback_of_the_host(world):
     probes.serve(world, world.host, peers.udp_server, "127.0.0.1")
     world.start_tap(*CONFINED)
     assert peer(world, world.guest, peers.udp_ask, w.GATEWAY4, PORT, "peer") == "127.0.0.1"
 
 
+@both_stacks
 def test_udp_answers_come_back_to_their_own_sockets(world):
     """Many sockets at the same time, each with a payload of its own."""
     probes.serve_inet(world, w.INET4)
