@@ -1,7 +1,6 @@
 #include "app/stacks.h"
 
 #include <glib.h>
-#include <netinet/in.h>
 #include <string.h>
 
 #include "app/resolver.h"
@@ -11,8 +10,6 @@
 #include "net/udp.h"
 #include "wire/tcpseg.h"
 
-#define ETHERTYPE_IP4 0x0800
-#define ETHERTYPE_IP6 0x86dd
 #define TCP_CHECKSUM_OFFSET 16 /* in the TCP header */
 
 struct stacks {
@@ -47,14 +44,11 @@ static void send_packet(const uint8_t *packet, size_t len, const struct mac *fro
 			const struct mac *to, void *data)
 {
 	struct stacks *stacks = data;
-	uint16_t type = htons(packet[0] >> 4 == 6 ? ETHERTYPE_IP6 : ETHERTYPE_IP4);
 	uint8_t frame[FRAME_ETHER_HEADER + 256];
 
 	if (len > sizeof(frame) - FRAME_ETHER_HEADER)
 		return;
-	memcpy(frame, to->b, sizeof(to->b));
-	memcpy(frame + 6, from->b, sizeof(from->b));
-	memcpy(frame + 12, &type, sizeof(type));
+	frame_put_header(frame, from, to, packet[0] >> 4 == 6 ? IP_V6 : IP_V4);
 	memcpy(frame + FRAME_ETHER_HEADER, packet, len);
 	link_send(stacks->link, frame, FRAME_ETHER_HEADER + len);
 }

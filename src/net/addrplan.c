@@ -91,6 +91,15 @@ struct mac addrplan_gateway_mac(const struct addrplan *plan, enum ip_family fami
 	return mac;
 }
 
+struct ip addrplan_guest(const struct addrplan *plan, const struct ip *guest)
+{
+	struct ip ip = *guest;
+
+	if (ip.family == IP_V4 && ip_is_any(&ip))
+		ip.v4 = plan->dhcp_begin;
+	return ip;
+}
+
 struct ip addrplan_gateway(const struct addrplan *plan, enum ip_family family)
 {
 	struct ip gateway = { .family = family };

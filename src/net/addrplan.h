@@ -31,6 +31,9 @@ struct mac addrplan_gateway_mac(const struct addrplan *plan, enum ip_family fami
 
 struct ip addrplan_gateway(const struct addrplan *plan, enum ip_family family);
 
+/* To whom a forward leads that asks for @guest: 0.0.0.0 stands for the first DHCP lease. */
+struct ip addrplan_guest(const struct addrplan *plan, const struct ip *guest);
+
 /* From a CIDR like 10.0.2.0/24, prefix 1-25. False: a text for people in @reterr. */
 bool addrplan_parse(const char *cidr, struct addrplan *ret, char reterr[ADDRPLAN_ERROR_MAX]);
 

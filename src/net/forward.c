@@ -66,12 +66,10 @@ static int start(const struct forward_context *context, int fd, const struct for
 
 	*forward = (struct forward){
 		.tcp = context->tcp,
-		.guest = spec->guest_addr,
+		.guest = addrplan_guest(&context->settings->plan, &spec->guest_addr),
 		.guest_port = spec->guest_port,
 		.gateway = addrplan_gateway(&context->settings->plan, spec->guest_addr.family),
 	};
-	if (spec->guest_addr.family == IP_V4 && ip_is_any(&spec->guest_addr))
-		forward->guest.v4 = context->settings->plan.dhcp_begin;
 	if (fd >= 0)
 		r = listener_serve(context->loop, fd, &owner, &forward->listener);
 	else

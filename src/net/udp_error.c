@@ -19,8 +19,6 @@
 #define ERRORS_PER_TURN 32
 #define ERRORS_PER_SECOND 1000
 #define UDP_HEADER 8
-#define ETHERTYPE_IP4 0x0800
-#define ETHERTYPE_IP6 0x86dd
 #define PARAMETER_PROBLEM4 12
 
 static bool may_tell(struct udp *udp)
@@ -44,7 +42,6 @@ static void tell(struct udp *udp, const struct mac *guest, const struct mac *our
 		 const struct udpgram *gram, struct icmperr *error)
 {
 	const size_t quoted = MIN(gram->len, ICMPERR_QUOTED - UDP_HEADER);
-	const bool v6 = gram->src.family == IP_V6;
 	uint8_t transport[ICMPERR_QUOTED], frame[FRAME_ETHER_HEADER + ICMPERR_MAX];
 	size_t len;
 
@@ -62,9 +59,7 @@ static void tell(struct udp *udp, const struct mac *guest, const struct mac *our
 	error->transport = transport;
 	error->transport_len = UDP_HEADER + quoted;
 	error->packet_transport_len = UDP_HEADER + gram->len;
-	memcpy(frame, guest->b, sizeof(guest->b));
-	memcpy(frame + 6, ours->b, sizeof(ours->b));
-	put16(frame + 12, v6 ? ETHERTYPE_IP6 : ETHERTYPE_IP4);
+	frame_put_header(frame, ours, guest, gram->src.family);
 	len = FRAME_ETHER_HEADER + icmperr_build(error, frame + FRAME_ETHER_HEADER);
 	if (udp->output.frame(frame, len, NULL, 0, NULL, udp->output.data))
 		udp->stats.errors++;

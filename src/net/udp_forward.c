@@ -269,8 +269,7 @@ static void take_datagram(const struct udp_arrival *arrival, void *data)
 		udp_session_of_client(udp, forward, &arrival->from, &arrival->local);
 	const bool is_new = !session;
 
-	if (sockaddr_port(&arrival->from) ==
-	    0) { /* it wants no answer, and the guest could not give one */
+	if (sockaddr_port(&arrival->from) == 0) { /* it wants no answer, and could get none */
 		udp_count_drop(udp, UDP_DROP_FILTERED);
 		return;
 	}
@@ -363,10 +362,8 @@ int udp_forward_listen(struct udp *udp, const struct forward_spec *spec, struct 
 	forward->fd = fd_steal(&fd);
 	forward->tally = tally_ref(tally);
 	forward->host = spec->host_addr;
-	forward->guest = spec->guest_addr;
+	forward->guest = addrplan_guest(&udp->settings->plan, &spec->guest_addr);
 	forward->guest_port = spec->guest_port;
-	if (spec->guest_addr.family == IP_V4 && ip_is_any(&spec->guest_addr))
-		forward->guest.v4 = udp->settings->plan.dhcp_begin;
 	forward->key = udp_key(UDP_BINDING, &forward->guest, forward->guest_port, 0);
 	insert(udp, forward);
 	r = loop_add(udp->loop, forward->fd, EPOLLIN, forward_event, forward, &forward->source);

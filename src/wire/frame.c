@@ -164,6 +164,14 @@ static enum frame_fault parse_ip6(const uint8_t *p, size_t len, struct frame *fr
 	return parse_ip6_payload(p[6], p + IP6_HEADER, payload, frame);
 }
 
+void frame_put_header(uint8_t *out, const struct mac *from, const struct mac *to,
+		      enum ip_family family)
+{
+	memcpy(out, to->b, sizeof(to->b));
+	memcpy(out + 6, from->b, sizeof(from->b));
+	put16(out + 12, family == IP_V6 ? ETHERTYPE_IP6 : ETHERTYPE_IP4);
+}
+
 enum frame_fault frame_parse(const uint8_t *bytes, size_t len, struct frame *ret)
 {
 	struct frame frame = { 0 };

@@ -1,6 +1,6 @@
 /* wire/frame.h - what an Ethernet frame from the guest claims to be, checked.
  *
- * Pure: reads the bytes, never writes them, keeps no pointer to them. A frame that passes has
+ * Pure: frame_parse() reads the bytes, never writes them, keeps no pointer to them. A frame that passes has
  * no length field that points outside it, down to and including the TCP, UDP or ICMP header
  * of an unfragmented packet. Checksums are not verified here.
  * Sources: IEEE 802.3, RFC 826 (ARP), RFC 791 (IPv4), RFC 8200 (IPv6), RFC 768, RFC 9293.
@@ -49,6 +49,10 @@ struct frame {
 
 /* *ret is set only for FRAME_OK. */
 enum frame_fault frame_parse(const uint8_t *bytes, size_t len, struct frame *ret);
+
+/* The header in front of an IP packet, of FRAME_ETHER_HEADER bytes. */
+void frame_put_header(uint8_t *out, const struct mac *from, const struct mac *to,
+		      enum ip_family family);
 
 /* The name of its counter (net/stats.h); NULL for FRAME_OK. */
 const char *frame_fault_name(enum frame_fault fault);

@@ -385,7 +385,7 @@ static void datagram(void)
 					   "10.0.2.255" };
 	static const char *const to6[] = { "fd00::2", "fd00::3", "2001:db8::1", "ff02::1",
 					   "fe80::1" };
-	const struct mac mac = { { 2, 0, 0, 0, 0, 1 } };
+	struct mac mac = { { 2, 0, 0, 0, 0, 1 } };
 	const uint8_t kind = next(), ports = next();
 	const size_t len = (size_t)next() << (kind & 7);
 	struct link_info info = { .checksum_valid = true };
@@ -403,6 +403,8 @@ static void datagram(void)
 		gram.dport = 53;
 	(void)ip_parse(kind & 8 ? "fd00::64" : "10.0.2.100", &gram.src);
 	(void)ip_parse((kind & 8 ? to6 : to4)[(kind >> 4) % 5], &gram.dst);
+	gram.src.v6.b[kind & 8 ? 15 : 3] += gram.tos & 1; /* another address, */
+	mac.b[5] += gram.tos >> 1 & 1;			  /* another guest */
 	if (kind & 0x80)
 		info.gso_size = (uint16_t)(1 + len / 3);
 	header_len = udpgram_build(&gram, &mac, &mac, true, bytes);
