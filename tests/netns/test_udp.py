@@ -23,6 +23,17 @@ with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket
     except OSError as e:
         print(errno.errorcode[e.errno])
 """
+ANSWER_WITH_HOP_LIMIT = """
+import socket, struct, sys
+address, port = sys.argv[1:]
+with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
+    sock.bind((address, int(port)))
+    print("listening", flush=True)
+    while True:
+        _, ancillary, _, sender = sock.recvmsg(64, 64)
+        sock.sendto(b"%d" % struct.unpack("i", ancillary[0][2]), sender)
+"""
 
 
 def start(world, *options):
@@ -60,6 +71,14 @@ def test_one_binding_carries_both_ways(world, inet, gateway, loopback):
     assert now["datagrams_to_host"] == now["datagrams_to_guest"] == len(sizes)
     assert now["bytes_to_host"] == now["bytes_to_guest"] == sum(sizes)
     assert now["bindings"] == now["opened"] == len(sizes)       # the client takes a new port each time
+
+
+def test_hop_limit_is_the_guests(world):
+    """The host's interfaces have another one, as a router may tell them."""
+    world.host.run("sh", "-c", "for at in /proc/sys/net/ipv6/conf/*/hop_limit; do echo 200 >$at; done")
+    world.spawn(world.inet, "python3", "-c", ANSWER_WITH_HOP_LIMIT, w.INET6, PORT, ready_line="listening")
+    start(world)
+    assert peer(world, world.guest, peers.udp_ask, w.INET6, PORT, "hops") == 64
 
 
 @FAMILIES
