@@ -216,8 +216,7 @@ void udp_destroy(struct udp *udp, struct udp_flow *flow)
 {
 	struct udp_flow **at = &udp->table[udp_chain(udp, &flow->key)];
 
-	if (udp->batch.count > 0 &&
-	    udp->batch.fd == socket_of(flow)) /* what it was given to send was in time */
+	if (udp->batch.fd == socket_of(flow)) /* what it was given to send was in time */
 		udp_flush(udp);
 	while (*at != flow)
 		at = &(*at)->hash_next;

@@ -86,7 +86,7 @@ enum udp_drop {
 	UDP_DROP_WAITING,     /* it waited for the guest's MAC, and a newer one took its place */
 	UDP_DROP_LIMIT,	      /* binding or session: idle longest when there were too many */
 	UDP_DROP_DESCRIPTORS, /* binding: idle longest when descriptors or ports had run out */
-	UDP_DROP_RESOURCES,   /* datagram: no socket for it */
+	UDP_DROP_RESOURCES, /* datagram: no socket for it, or no port at which a client may be seen */
 	UDP_DROPS
 };
 

@@ -110,7 +110,7 @@ struct udp_forward {
 #define UDP_TTL 64		/* of our sockets: what is sent without a word about it */
 #define UDP_CONTROL 128		/* room for four ancillary messages */
 
-/* Datagrams of the guest that wait to be sent from one socket. */
+/* Datagrams of the guest that wait to be sent from one socket: of a binding, or of sessions of one forward. */
 struct udp_batch {
 	int fd; /* that socket; borrowed */
 	unsigned count;
