@@ -290,8 +290,8 @@ API = [
     Difference("api/*", "the list has both shapes that callers look for", {
         "answer": (re.compile(r'^\{"entries":(\[.*\])\}$'),
                    r'{"entries":\1,"return":{"entries":\1}}')}),
-    Difference("api/*", "a forward of our own TCP has counters", {
-        "answer": (re.compile(r'("proto":"tcp",[^{}]*"guest_port":\d+)\}'), rf'\1{COUNTERS}}}')}),
+    Difference("api/*", "a forward of our own stacks has counters", {
+        "answer": (re.compile(r'("proto":"(?:tcp|udp)",[^{}]*"guest_port":\d+)\}'), rf'\1{COUNTERS}}}')}),
     Difference("api/*", "what the system has refused has its reason", {
         "answer": (error(FAILED), detailed(FAILED))}),
     Difference("api/port-zero/chosen@*", "the kernel may choose the port", {
@@ -326,7 +326,8 @@ _BOTH = ',"guest_addr4":"10.0.2.100"'    # on :: for IPv4 clients; that of 18070
 _ENTRIES = [_ENTRY.format(*fields) for fields in (
     (1, "tcp", "::", 18070, _GUEST6, COUNTERS), (2, "tcp", "::1", 18071, _GUEST6, COUNTERS),
     (3, "tcp", "::1", 18072, "fd00::100", COUNTERS), (4, "tcp", "::", 18073, "fd00::100", COUNTERS),
-    (5, "udp", "::", 18074, _GUEST6, _BOTH), (6, "tcp", "127.0.0.1", 18070, "10.0.2.100", COUNTERS))]
+    (5, "udp", "::", 18074, _GUEST6, _BOTH + COUNTERS),
+    (6, "tcp", "127.0.0.1", 18070, "10.0.2.100", COUNTERS))]
 
 
 def listed(entries):
