@@ -544,7 +544,7 @@ static int port_open(struct ports *ports, struct port *port, char reterr[PORTS_E
 		r = check_limits(ports, port, reterr);
 	if (r < 0)
 		return r;
-	if (!is_slirps(ports, &port->entry.spec) && port->entry.spec.proto == TRANSPORT_TCP)
+	if (!is_slirps(ports, &port->entry.spec))
 		port->tally = tally_new();
 	port->entry.tally = port->tally;
 	if (is_unix(port)) {

@@ -36,7 +36,7 @@ struct ports_entry {
 	uint64_t id;		   /* from 1 */
 	struct portspec spec;	   /* addresses and port filled in */
 	struct ip guest4;	   /* of IPv4 clients on ::; IP_NONE: it serves none */
-	const struct tally *tally; /* NULL: not counted: UDP, or libslirp listens */
+	const struct tally *tally; /* NULL: not counted, for libslirp listens */
 };
 
 /* Who listens; all borrowed. */
