@@ -135,6 +135,8 @@ def live_udp_guest(address, port, own_port):
     with udp_peers.udp_socket(address, None) as sock:
         sock.bind(("0.0.0.0", int(own_port)))
         sock.sendto(b"hello", (address, int(port)))
+        sock.recvfrom(1 << 16)
+        print("listening", flush=True)
         seen = []
         while True:
             data, sender = sock.recvfrom(1 << 16)
@@ -145,12 +147,15 @@ def live_udp_guest(address, port, own_port):
 
 
 def live_udp_outside(address, port, target, target_port):
-    """Be greeted by somebody; then ask a published port, answer the greeting, ask again. Who
+    """Be greeted by somebody; at a signal ask a published port, then the greeter, and again. Who
     answered each time: the greeter is "greeter".
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     with udp_peers.udp_socket(address, port) as sock:
         print("listening", flush=True)
         _, greeter = sock.recvfrom(1 << 16)
+        sock.sendto(b"welcome", greeter)
+        signal.sigwait({signal.SIGUSR1})
         heard = []
         published = (target, int(target_port))
         for number, to in enumerate((published, greeter, published, greeter)):

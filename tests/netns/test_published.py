@@ -140,12 +140,16 @@ def test_tcp_client_whose_endpoint_the_guest_talks_to(world, sock):
 
 
 def test_udp_client_whose_endpoint_the_guest_talks_to(world, sock):
-    """Both conversations go on, each with its own address and port of the host."""
+    """The guest's port is published while it talks to somebody, who becomes a client of it: both
+    conversations go on, each with its own address and port of the host.
+    """
     start(world, sock)
-    hosts.publish(sock, 4, "udp")
     outside = begin(world, world.inet, port_peers.live_udp_outside, w.INET4, LIVE_PORT, w.HOST4,
                     HOST_PORT, ready_line="listening")
-    guest = begin(world, world.guest, port_peers.live_udp_guest, w.INET4, LIVE_PORT, PORT)
+    guest = begin(world, world.guest, port_peers.live_udp_guest, w.INET4, LIVE_PORT, PORT,
+                  ready_line="listening")
+    hosts.publish(sock, 4, "udp")
+    outside.send_signal(signal.SIGUSR1)
     assert finish(outside) == [["0", [w.HOST4, HOST_PORT]], ["1", "greeter"],
                                ["2", [w.HOST4, HOST_PORT]], ["3", "greeter"]]
     seen = finish(guest)
