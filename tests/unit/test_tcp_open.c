@@ -1,6 +1,5 @@
 /* net/tcp_open: accepted sockets that become connections into the guest. The guest is made of
- * single segments; the clock stands until it is moved, and a turn of the loop is made when the test
- * says so, which is why base/loop is stood in for here.
+ * single segments.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,28 +11,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/loop.h"
 #include "net/settings.h"
 #include "net/tcp.h"
+#include "still_loop.h"
 
 #define GUEST_ISS 5000u
 #define GUEST_PORT 80
 #define CLIENT_PORT 40000
 #define FLOWS_MAX 400
-
-struct loop_source {
-	int fd;
-	loop_source_fn *fn;
-	void *data;
-};
-
-struct loop {
-	int64_t now_ms;
-	struct loop_timer *timer; /* TCP has one */
-	void (*turn_end)(void *data);
-	void *turn_end_data;
-	struct loop_source *newest;
-};
 
 struct sent {
 	struct tcpseg seg;
@@ -54,60 +39,6 @@ struct world {
 };
 
 static const struct mac guest_mac = { { 2, 0, 0, 0, 0, 1 } }, other_mac = { { 2, 0, 0, 0, 0, 2 } };
-
-/* ---- base/loop.h ---- */
-
-int64_t loop_now_ms(const struct loop *loop)
-{
-	return loop->now_ms;
-}
-
-int loop_add(struct loop *loop, int fd, uint32_t events, loop_source_fn *fn, void *data,
-	     struct loop_source **ret)
-{
-	(void)events;
-	*ret = loop->newest = g_new(struct loop_source, 1);
-	**ret = (struct loop_source){ fd, fn, data };
-	return 0;
-}
-
-void loop_remove(struct loop_source *source)
-{
-	g_free(source);
-}
-
-void loop_timer_arm(struct loop *loop, struct loop_timer *timer, int64_t at_ms)
-{
-	timer->at_ms = at_ms;
-	timer->armed = true;
-	loop->timer = timer;
-}
-
-void loop_timer_disarm(struct loop *loop, struct loop_timer *timer)
-{
-	(void)loop;
-	timer->armed = false;
-}
-
-void loop_add_turn_end(struct loop *loop, void (*fn)(void *data), void *data)
-{
-	loop->turn_end = fn;
-	loop->turn_end_data = data;
-}
-
-void loop_remove_turn_end(struct loop *loop, void (*fn)(void *data), void *data)
-{
-	(void)fn;
-	(void)data;
-	loop->turn_end = NULL;
-}
-
-void loop_again(struct loop *loop)
-{
-	(void)loop;
-}
-
-/* ---- the world ---- */
 
 static void take_segment(const struct tcpseg *seg, uint16_t mss, const struct mac *from,
 			 const struct mac *to, void *data)
@@ -157,9 +88,18 @@ static void start(struct world *w)
 static void finish(struct world *w)
 {
 	tcp_free(w->tcp);
+	still_loop_done(&w->loop);
 	g_array_free(w->segments, TRUE);
 	if (w->client >= 0)
 		close(w->client);
+}
+
+/* Of the socket that TCP was given last. */
+static void socket_event(struct world *w, uint32_t events)
+{
+	struct loop_source *source = still_loop_newest(&w->loop);
+
+	source->fn(events, source->data);
 }
 
 static void turn(struct world *w)
@@ -173,12 +113,8 @@ static void run_for(struct world *w, int64_t ms)
 	int64_t end_ms = w->loop.now_ms + ms;
 
 	turn(w);
-	while (w->loop.timer && w->loop.timer->armed && w->loop.timer->at_ms <= end_ms) {
-		w->loop.now_ms = MAX(w->loop.now_ms, w->loop.timer->at_ms);
-		w->loop.timer->armed = false;
-		w->loop.timer->fn(w->loop.timer->data);
+	while (still_loop_run_timer(&w->loop, end_ms))
 		turn(w);
-	}
 	w->loop.now_ms = end_ms;
 }
 
@@ -285,7 +221,7 @@ static void test_established(void)
 	g_assert_cmpmem(last(&w)->to.b, 6, guest_mac.b, 6);
 
 	g_assert_cmpint(send(w.client, "ask", 3, 0), ==, 3); /* before the guest has answered */
-	w.loop.newest->fn(EPOLLIN | EPOLLOUT, w.loop.newest->data);
+	socket_event(&w, EPOLLIN | EPOLLOUT);
 	turn(&w);
 	g_assert_cmpuint(w.segments->len, ==, 1);
 	seg = flags_only(&syn, TCPSEG_SYN | TCPSEG_ACK);
@@ -432,7 +368,7 @@ static void test_guest_moves(void)
 	syn = last(&w)->seg;
 	answer(&w, &syn, flags_only(&syn, TCPSEG_SYN | TCPSEG_ACK));
 	g_assert_cmpint(send(w.client, "data", 4, 0), ==, 4);
-	w.loop.newest->fn(EPOLLIN, w.loop.newest->data);
+	socket_event(&w, EPOLLIN);
 	run_for(&w, 3000);
 	g_assert_cmpuint(w.doubts, >, 0);
 	g_assert_cmpmem(last(&w)->to.b, 6, guest_mac.b, 6);
@@ -561,7 +497,7 @@ static void test_client_resets(void)
 	g_assert_cmpint(setsockopt(w.client, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), ==, 0);
 	close(w.client);
 	w.client = -1;
-	w.loop.newest->fn(EPOLLIN | EPOLLHUP | EPOLLERR, w.loop.newest->data);
+	socket_event(&w, EPOLLIN | EPOLLHUP | EPOLLERR);
 	turn(&w);
 	g_assert_cmpint(last(&w)->seg.flags, ==, TCPSEG_RST);
 	g_assert_cmpuint(last(&w)->seg.seq, ==, syn.seq + 1);

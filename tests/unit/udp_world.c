@@ -13,66 +13,6 @@
 
 #define TIMEOUT_MS 10000
 
-struct loop_source {
-	int fd;
-	loop_source_fn *fn;
-	void *data;
-};
-
-/* ---- base/loop.h ---- */
-
-int64_t loop_now_ms(const struct loop *loop)
-{
-	return loop->now_ms;
-}
-
-int loop_add(struct loop *loop, int fd, uint32_t events, loop_source_fn *fn, void *data,
-	     struct loop_source **ret)
-{
-	(void)events;
-	*ret = g_new(struct loop_source, 1);
-	**ret = (struct loop_source){ fd, fn, data };
-	g_ptr_array_add(loop->sources, *ret);
-	return 0;
-}
-
-static struct loop *the_loop; /* a source does not know its own */
-
-void loop_remove(struct loop_source *source)
-{
-	if (source)
-		g_ptr_array_remove(the_loop->sources, source);
-	g_free(source);
-}
-
-void loop_timer_arm(struct loop *loop, struct loop_timer *timer, int64_t at_ms)
-{
-	timer->at_ms = at_ms;
-	timer->armed = true;
-	loop->timer = timer;
-}
-
-void loop_timer_disarm(struct loop *loop, struct loop_timer *timer)
-{
-	(void)loop;
-	timer->armed = false;
-}
-
-void loop_add_turn_end(struct loop *loop, void (*fn)(void *data), void *data)
-{
-	loop->turn_end = fn;
-	loop->turn_end_data = data;
-}
-
-void loop_remove_turn_end(struct loop *loop, void (*fn)(void *data), void *data)
-{
-	(void)fn;
-	(void)data;
-	loop->turn_end = NULL;
-}
-
-/* ---- the world ---- */
-
 const struct mac guest_mac = { { 2, 0, 0, 0, 0, 1 } }, other_mac = { { 2, 0, 0, 0, 0, 2 } };
 const struct mac gateway_mac = { { 0x52, 0x55, 10, 0, 2, 2 } };
 const struct link_info plain, verified = { .checksum_valid = true };
@@ -134,8 +74,6 @@ void prepare(struct world *w)
 
 	*w = (struct world){ .knows_mac = true, .ttl = 64 };
 	w->loop.now_ms = 1000000;
-	w->loop.sources = g_ptr_array_new();
-	the_loop = &w->loop;
 	w->settings.mtu = 1500;
 	w->settings.native_udp = true;
 	w->settings.udp_bindings = 1000;
@@ -171,8 +109,7 @@ void start(struct world *w)
 void finish(struct world *w)
 {
 	udp_free(w->udp);
-	g_assert_cmpuint(w->loop.sources->len, ==, 0);
-	g_ptr_array_free(w->loop.sources, TRUE);
+	still_loop_done(&w->loop);
 	g_ptr_array_free(w->frames, TRUE);
 	for (int i = 0; i < SERVERS; i++) {
 		if (w->server[i] >= 0)
@@ -202,7 +139,7 @@ void turn(struct world *w)
 	GPtrArray *sources = w->loop.sources;
 
 	w->loop.turn_end(w->loop.turn_end_data);
-	for (guint i = 0; i < sources->len; i++) {
+	for (guint i = 0; sources && i < sources->len; i++) {
 		struct loop_source *source = g_ptr_array_index(sources, i);
 		struct pollfd polled = { .fd = source->fd, .events = POLLIN };
 
@@ -214,10 +151,7 @@ void turn(struct world *w)
 void pass(struct world *w, int64_t ms)
 {
 	w->loop.now_ms += ms;
-	if (w->loop.timer && w->loop.timer->armed && w->loop.timer->at_ms <= w->loop.now_ms) {
-		w->loop.timer->armed = false;
-		w->loop.timer->fn(w->loop.timer->data);
-	}
+	(void)still_loop_run_timer(&w->loop, w->loop.now_ms);
 }
 
 /* Turns until that many frames have come to the guest. */

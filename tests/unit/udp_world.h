@@ -10,24 +10,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/loop.h"
 #include "net/link.h"
 #include "net/settings.h"
 #include "net/udp.h"
 #include "net/udp_flow.h"
+#include "still_loop.h"
 #include "wire/udpgram.h"
 
 #define GUEST_PORT 40000
 #define TIMEOUT_MS 10000
 #define SERVERS 4
-
-struct loop {
-	int64_t now_ms;
-	struct loop_timer *timer; /* UDP has one */
-	void (*turn_end)(void *data);
-	void *turn_end_data;
-	GPtrArray *sources;
-};
 
 struct sent { /* a frame to the guest */
 	uint8_t bytes[FRAME_MAX];
