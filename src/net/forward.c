@@ -4,10 +4,9 @@
 #include <glib.h>
 
 #include "net/listener.h"
+#include "net/route.h"
 #include "net/tally.h"
 #include "net/tcp.h"
-
-#define NAMELESS_PORT_FIRST 49152 /* RFC 6335: ports that nobody is found at */
 
 struct forward {
 	struct tcp *tcp;     /* borrowed */
@@ -15,8 +14,8 @@ struct forward {
 	struct listener *listener;
 	struct ip guest;
 	uint16_t guest_port;
-	struct ip gateway;	/* the client of a Unix socket */
-	uint16_t nameless_port; /* of the last such client */
+	struct ip gateway; /* the client of a Unix socket */
+	uint32_t nameless; /* how many there have been */
 };
 
 /* The client of a Unix socket has no address. The ports go round, so that the guest does not see the
@@ -24,10 +23,8 @@ struct forward {
  */
 static void name_client(struct forward *forward, struct tcp_endpoints *ends)
 {
-	if (forward->nameless_port++ < NAMELESS_PORT_FIRST || forward->nameless_port == 0)
-		forward->nameless_port = NAMELESS_PORT_FIRST;
 	ends->client = forward->gateway;
-	ends->client_port = forward->nameless_port;
+	ends->client_port = route_spare_port(forward->nameless++);
 }
 
 static void accepted(int fd, const struct listener_client *client, void *data)

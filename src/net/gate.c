@@ -108,7 +108,7 @@ static bool source_is_fine(const struct gate *gate, const uint8_t *bytes, const 
 	if (frame->kind == FRAME_ARP)
 		return true;
 	if (frame->kind == FRAME_IP6)
-		return ip_is_any(src) || (src->v6.b[0] == 0xfe && (src->v6.b[1] & 0xc0) == 0x80) ||
+		return ip_is_any(src) || ip6_is_link_local(&src->v6) ||
 		       memcmp(src->v6.b, plan->prefix6.b, PREFIX6_LEN) == 0;
 	if (ip_is_any(src))
 		return udp_port(bytes, frame) == PORT_DHCP;

@@ -7,6 +7,8 @@
 #include "net/dial.h"
 #include "net/settings.h"
 
+#define SPARE_FIRST 49152 /* RFC 6335: ports that nobody is found at */
+
 static bool is_addr(const struct ip *ip, const struct ip4 *v4, const struct ip6 *v6)
 {
 	if (ip->family == IP_V6)
@@ -32,9 +34,9 @@ bool route_is_host_loopback(const struct ip *ip)
 	return ip_equal(ip, &loopback);
 }
 
-static bool is_link_local6(const struct ip *ip) /* fe80::/10 */
+static bool is_link_local6(const struct ip *ip)
 {
-	return ip->family == IP_V6 && ip->v6.b[0] == 0xfe && (ip->v6.b[1] & 0xc0) == 0x80;
+	return ip->family == IP_V6 && ip6_is_link_local(&ip->v6);
 }
 
 bool route_is_dns(const struct addrplan *plan, const struct ip *dst)
@@ -97,6 +99,11 @@ bool route_is_answerable(const struct addrplan *plan, const struct ip *peer)
 	if (peer->family == IP_V4)
 		return !ip4_in_net(&peer->v4, &plan->net);
 	return !is_link_local6(peer) && memcmp(peer->v6.b, plan->prefix6.b, 8) != 0;
+}
+
+uint16_t route_spare_port(uint32_t index)
+{
+	return (uint16_t)(SPARE_FIRST + index % (UINT16_MAX + 1 - SPARE_FIRST));
 }
 
 struct ip route_seen_as(const struct addrplan *plan, const struct ip *peer)

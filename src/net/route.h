@@ -45,4 +45,10 @@ bool route_is_answerable(const struct addrplan *plan, const struct ip *peer);
 /* As whom the guest sees somebody of the host's world: itself, or the gateway if it is not answerable. */
 struct ip route_seen_as(const struct addrplan *plan, const struct ip *peer);
 
+/* The port at which the guest is to see a client that has none, or whose own is taken: those that no
+ * service has, one after the other and round again.
+ */
+#define ROUTE_SPARE_TRIES 1024 /* of an index, before there is none */
+uint16_t route_spare_port(uint32_t index);
+
 #endif

@@ -17,12 +17,9 @@
 #include "net/settings.h"
 #include "net/tcp_flow.h"
 
-#define SYN_RETRIES 5	 /* after 1, 2, 4, 8, 16 s; the end comes 32 s after the last */
-#define WAITING_MAX 256	 /* connections that one place in the guest has not answered yet */
-#define OTHERS_MAX 24	 /* descriptors that are neither connections nor listeners */
-#define PORT_FIRST 49152 /* RFC 6335: ports that nobody is found at */
-#define PORT_COUNT (65536 - PORT_FIRST)
-#define PORT_TRIES 1024
+#define SYN_RETRIES 5	/* after 1, 2, 4, 8, 16 s; the end comes 32 s after the last */
+#define WAITING_MAX 256 /* connections that one place in the guest has not answered yet */
+#define OTHERS_MAX 24	/* descriptors that are neither connections nor listeners */
 
 static size_t address_len(enum ip_family family)
 {
@@ -84,8 +81,8 @@ static int choose_key(struct tcp *tcp, const struct tcp_endpoints *ends, struct 
 	memcpy(key.remote, client.v6.b, address_len(family));
 	if (flow_find(tcp, &key))
 		at = (uint32_t)siphash(&tcp->key, &key, sizeof(key));
-	for (int i = 0; i < PORT_TRIES && flow_find(tcp, &key); i++)
-		key.remote_port = (uint16_t)(PORT_FIRST + at++ % PORT_COUNT);
+	for (int i = 0; i < ROUTE_SPARE_TRIES && flow_find(tcp, &key); i++)
+		key.remote_port = route_spare_port(at++);
 	if (flow_find(tcp, &key))
 		return -EADDRINUSE;
 	*ret = key;

@@ -24,9 +24,6 @@
 #include "wire/portspec.h"
 
 #define HELD_BYTES (1u << 20) /* of all sessions together */
-#define PORT_FIRST 49152      /* RFC 6335: ports that nobody is found at */
-#define PORT_COUNT (65536 - PORT_FIRST)
-#define PORT_TRIES 1024
 
 struct udp_held {
 	struct udp_arrival arrival; /* its payload is bytes */
@@ -136,12 +133,12 @@ static bool choose_key(struct udp *udp, const struct udp_forward *forward,
 		udp_key(UDP_SESSION, &seen, forward->guest_port, sockaddr_port(client));
 	uint32_t at = (uint32_t)siphash(&udp->key, &key, sizeof(key));
 
-	for (int i = 0; i < PORT_TRIES; i++) {
+	for (int i = 0; i < ROUTE_SPARE_TRIES; i++) {
 		if (!is_taken(udp, forward, &key)) {
 			*ret = key;
 			return true;
 		}
-		key.seen_port = (uint16_t)(PORT_FIRST + at++ % PORT_COUNT);
+		key.seen_port = route_spare_port(at++);
 	}
 	return false;
 }

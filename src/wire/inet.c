@@ -137,6 +137,11 @@ bool ip_equal(const struct ip *a, const struct ip *b)
 				    ip4_equal(&a->v4, &b->v4);
 }
 
+bool ip6_is_link_local(const struct ip6 *ip)
+{
+	return ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
+}
+
 bool ip_is_within_host(const struct ip *ip)
 {
 	static const uint8_t zeros[15], mapped[12] = { [10] = 0xff, [11] = 0xff };

@@ -60,6 +60,7 @@ bool ip4_in_net(const struct ip4 *ip, const struct ip4_net *net);
 struct ip4 ip4_broadcast(const struct ip4_net *net);
 bool ip_is_any(const struct ip *ip);
 bool ip_equal(const struct ip *a, const struct ip *b); /* family too */
+bool ip6_is_link_local(const struct ip6 *ip);	       /* fe80::/10 */
 
 /* Addresses that no packet on a network has as its destination, and that connect(2) takes for this
  * host or turns into such a one: 0/8 and 127/8 (RFC 1122 section 3.2.1.3), ::, ::1, and IPv4-mapped
