@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/check_main.h"
 #include "app/cli_compat.h"
 #include "app/completion.h"
 #include "base/log.h"
@@ -24,6 +25,7 @@ static const struct {
 	const char *word;
 	int (*run)(int argc, char **argv);
 } commands[] = {
+	{ "check", check_main },
 	{ "completion", completion_main },
 };
 

@@ -303,10 +303,8 @@ static int start_ports(struct engine *engine, const struct engine_input *input)
 	};
 	struct ip guest6 = { .family = IP_NONE };
 
-	if (settings->ipv6 && input->has_tap_mac) {
-		guest6.family = IP_V6;
-		guest6.v6 = ip6_slaac(&settings->plan.prefix6, &input->tap_mac);
-	}
+	if (settings->ipv6 && (settings->static6 || input->has_tap_mac))
+		guest6 = settings_guest6(settings, &input->tap_mac);
 	engine->ports = ports_new(&stacks, settings, &guest6);
 	return publish_all(engine->ports, settings);
 }

@@ -191,7 +191,7 @@ static int link_from_bess(struct front *front)
 	return 0;
 }
 
-static int (*const link_from[])(struct front *front) = {
+static int (*const link_from[TARGETS])(struct front *front) = {
 	[TARGET_PID] = link_from_namespace,
 	[TARGET_PATH] = link_from_namespace,
 	[TARGET_TAPFD] = link_from_tapfd,

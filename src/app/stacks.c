@@ -124,11 +124,11 @@ static void take_udp(const uint8_t *frame, size_t len, const struct frame *parse
 }
 
 /* The addresses that forwards go to if nothing else is said. */
-static void introduce_guest(struct stacks *stacks, const struct addrplan *plan,
+static void introduce_guest(struct stacks *stacks, const struct settings *settings,
 			    const struct mac *mac)
 {
-	const struct ip guest4 = { .family = IP_V4, .v4 = plan->guest };
-	const struct ip guest6 = { .family = IP_V6, .v6 = ip6_slaac(&plan->prefix6, mac) };
+	const struct ip guest4 = { .family = IP_V4, .v4 = settings->plan.guest };
+	const struct ip guest6 = settings_guest6(settings, mac);
 
 	neighbours_set(stacks->neighbours, &guest4, mac);
 	neighbours_set(stacks->neighbours, &guest6, mac);
@@ -185,7 +185,7 @@ int stacks_new(struct loop *loop, const struct settings *settings, const struct 
 	stacks->gate = gate;
 	stacks->neighbours = neighbours_new(&settings->plan, &questions);
 	if (guest_mac)
-		introduce_guest(stacks, &settings->plan, guest_mac);
+		introduce_guest(stacks, settings, guest_mac);
 	gate->neighbours = stacks->neighbours;
 	if (settings->native_tcp)
 		r = start_tcp(stacks, settings);

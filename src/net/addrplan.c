@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PREFIX6_LEN 8 /* bytes of a /64 */
 #define DOTTED_MAX 15 /* bytes of the longest dotted quad */
 
 /* Digits and dots of the shape D.D.D.D with D of 1-3 digits, as long as that goes on. */
@@ -65,9 +66,17 @@ static bool parse_net(const char *cidr, struct ip4_net *ret, char *reterr)
 	return true;
 }
 
+static void set_prefix6(struct addrplan *plan, const struct ip6 *prefix)
+{
+	plan->prefix6 = plan->gateway6 = plan->dns6 = plan->guest6 = *prefix;
+	plan->gateway6.b[15] = 2;
+	plan->dns6.b[15] = 3;
+	plan->guest6.b[15] = 100;
+}
+
 bool addrplan_parse(const char *cidr, struct addrplan *ret, char reterr[ADDRPLAN_ERROR_MAX])
 {
-	struct addrplan plan = { .prefix6 = { { 0xfd } } };
+	struct addrplan plan = { 0 };
 
 	if (!parse_net(cidr, &plan.net, reterr))
 		return false;
@@ -76,10 +85,34 @@ bool addrplan_parse(const char *cidr, struct addrplan *ret, char reterr[ADDRPLAN
 	plan.dhcp_begin = ip4_plus(&plan.net.base, 15);
 	plan.dhcp_end = ip4_plus(&plan.net.base, 30);
 	plan.guest = ip4_plus(&plan.net.base, 100);
-	plan.gateway6 = plan.dns6 = plan.prefix6;
-	plan.gateway6.b[15] = 2;
-	plan.dns6.b[15] = 3;
+	set_prefix6(&plan, &(struct ip6){ { 0xfd } });
 	*ret = plan;
+	return true;
+}
+
+bool addrplan_parse6(const char *cidr, struct addrplan *plan, char reterr[ADDRPLAN_ERROR_MAX])
+{
+	const char *slash = strchr(cidr, '/');
+	char base[IP_TEXT_MAX] = "";
+	struct ip prefix = { .family = IP_V6 };
+
+	if (slash && (size_t)(slash - cidr) < sizeof(base))
+		memcpy(base, cidr, (size_t)(slash - cidr));
+	if (!slash || strcmp(slash, "/64") != 0 || !ip6_parse(base, &prefix.v6)) {
+		snprintf(reterr, ADDRPLAN_ERROR_MAX, "not an IPv6 network like fd00::/64: %s",
+			 cidr);
+		return false;
+	}
+	if (memcmp(prefix.v6.b + PREFIX6_LEN, (uint8_t[PREFIX6_LEN]){ 0 }, PREFIX6_LEN) != 0) {
+		snprintf(reterr, ADDRPLAN_ERROR_MAX,
+			 "needs to be a network address like fd00::/64, not like fd00::1/64");
+		return false;
+	}
+	if (ip_is_within_host(&prefix) || ip6_is_link_local(&prefix.v6) || prefix.v6.b[0] == 0xff) {
+		snprintf(reterr, ADDRPLAN_ERROR_MAX, "no network of unicast addresses: %s", cidr);
+		return false;
+	}
+	set_prefix6(plan, &prefix.v6);
 	return true;
 }
 

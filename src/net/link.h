@@ -14,6 +14,14 @@
 
 #include "net/stats.h"
 
+/* What carries the frames. */
+enum link_kind {
+	LINK_TAP,
+	LINK_SEQPACKET, /* raw IP packets, one a message */
+	LINK_STREAM,	/* frames with their lengths in front */
+	LINK_BESS,	/* frames, one a message of a SOCK_SEQPACKET socket */
+};
+
 struct link_stats {
 	uint64_t received, received_bytes; /* frames from the guest, and what is in them */
 	uint64_t sent, sent_bytes;

@@ -1,7 +1,7 @@
 /* net/settings.h - everything that the user decided, checked and resolved.
  *
  * Filled by a dialect in app/ before anything is opened; constant from then on. Texts are
- * borrowed from argv.
+ * borrowed from argv or from the configuration file.
  */
 #ifndef NET_SETTINGS_H
 #define NET_SETTINGS_H
@@ -12,14 +12,19 @@
 #include <sys/types.h>
 
 #include "net/addrplan.h"
+#include "net/link.h"
 #include "wire/inet.h"
 
 /* Where the frames come from. */
 enum target {
-	TARGET_PID,   /* a TAP in the network namespace of a process */
-	TARGET_PATH,  /* a TAP in a network namespace found by path */
-	TARGET_TAPFD, /* a TAP that the caller opened */
-	TARGET_BESS,  /* a listening AF_UNIX SOCK_SEQPACKET socket, one frame a packet */
+	TARGET_PID,	 /* a TAP in the network namespace of a process */
+	TARGET_PATH,	 /* a TAP in a network namespace found by path */
+	TARGET_NETNS_FD, /* a TAP in a network namespace that the caller opened */
+	TARGET_TAPFD,	 /* a TAP that the caller opened */
+	TARGET_TAP_FROM, /* a TAP that comes over a socket */
+	TARGET_BESS,	 /* a listening AF_UNIX SOCK_SEQPACKET socket, one frame a packet */
+	TARGET_LINK,	 /* a socket in place of a TAP: see link */
+	TARGETS
 };
 
 #define FD_NONE (-1)
@@ -33,11 +38,20 @@ enum udp_filter {
 
 struct settings {
 	enum target target;
-	pid_t pid;		 /* TARGET_PID */
-	const char *path;	 /* TARGET_PATH: namespace; TARGET_BESS: socket */
-	int tapfd;		 /* TARGET_TAPFD */
+	pid_t pid;	       /* TARGET_PID */
+	const char *path;      /* TARGET_PATH: namespace; TARGET_BESS: socket */
+	int ns_fd;	       /* TARGET_NETNS_FD */
+	int tapfd;	       /* TARGET_TAPFD */
+	int tap_from;	       /* TARGET_TAP_FROM: a connected Unix socket; FD_NONE */
+	enum link_kind link;   /* TARGET_LINK: what its socket carries */
+	const char *link_path; /* TARGET_LINK: where to listen; NULL: link_fd */
+	int link_fd;	       /* a connected or listening socket that the caller opened; FD_NONE */
 	const char *userns_path; /* NULL: that of the pid, or none */
-	const char *tap_name;	 /* TARGET_PID, TARGET_PATH */
+	const char *tap_name;	 /* where we make the TAP */
+	bool wait;		 /* for the namespace to appear */
+	bool exit_with;		 /* TARGET_PID: end when the process does */
+
+	bool compat; /* say on the way what slirp4netns says */
 
 	bool configure; /* bring the interface up with an address and a route */
 	unsigned mtu;
@@ -46,6 +60,7 @@ struct settings {
 	struct mac mac;
 	struct addrplan plan;
 	bool ipv6;
+	bool static6; /* configure sets plan.guest6, in place of what SLAAC makes of the MAC */
 
 	bool native_tcp;    /* TCP by net/tcp.h; else by libslirp */
 	unsigned tcp_flows; /* native_tcp: connections at once */
@@ -70,5 +85,16 @@ struct settings {
 	bool sandbox;
 	bool seccomp;
 };
+
+/* The IPv6 address of the guest, whose interface has @mac. */
+static inline struct ip settings_guest6(const struct settings *settings, const struct mac *mac)
+{
+	const struct addrplan *plan = &settings->plan;
+
+	return (struct ip){
+		.family = IP_V6,
+		.v6 = settings->static6 ? plan->guest6 : ip6_slaac(&plan->prefix6, mac),
+	};
+}
 
 #endif

@@ -177,7 +177,7 @@ BEYOND = lines(         # options that only we have, and what must not become an
     "beyond",
     ("tcp-slirp", f"-c --tcp=slirp {PID}"), ("tcp-native", f"-c --tcp=native {PID}"),
     ("tcp-separate", f"-c {PID} --tcp native"),
-    ("tcp-last-wins", f"--tcp=fast -c --tcp=native {PID}"),
+    ("tcp-last-wins", f"--tcp=slirp -c --tcp=native {PID}"),
     ("tcp-among-abbreviations", f"--t=netns -c --tcp=native --t=netns {PID}"),
     ("tcp-unknown", f"--tcp=fast {PID}"), ("tcp-empty", f"--tcp= {PID}"),
     ("tcp-missing", f"{PID} --tcp"),

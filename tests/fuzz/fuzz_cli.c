@@ -7,6 +7,8 @@
 
 #include "app/cli_compat.h"
 #include "app/options.h"
+#include "app/values.h"
+#include "net/settings.h"
 
 #define ARGS_MAX 64
 
@@ -31,16 +33,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	g_autofree char *text = g_strndup((const char *)bytes, len);
 	g_auto(GStrv) lines = g_strsplit(text, "\n", ARGS_MAX);
 	char *argv[ARGS_MAX + 2] = { (char *)"gate4netns" };
-	struct compat_values values = { .exit_fd = -1, .ready_fd = -1, .mtu = 1500 };
+	struct values values;
 	struct compat_error error = { .usage = true };
 	struct settings settings;
 	int argc = 1, first;
 
 	silence();
-	values.cidr = "10.0.2.0/24";
+	compat_defaults(&values);
 	for (; lines[argc - 1]; argc++)
 		argv[argc] = lines[argc - 1];
-	if (options_parse(compat_opts, argc, argv, &values, &first) != OPTIONS_OK)
+	if (options_parse(compat_opts, 0, argc, argv, &values, &first) != OPTIONS_OK)
 		return 0;
 	if (compat_resolve(&values, argc - first, argv + first, &settings, &error) &&
 	    (settings.mtu < 68 || settings.mtu > 65521 || settings.plan.net.prefix > 25))

@@ -4,12 +4,14 @@
 
 #include "app/cli_compat.h"
 #include "app/options.h"
+#include "app/values.h"
+#include "net/settings.h"
 
 #define ARGS_MAX 16
 
 struct parsed {
 	enum options_outcome outcome;
-	struct compat_values values;
+	struct values values;
 	int count;
 	char *argv[ARGS_MAX];
 	int first;
@@ -19,14 +21,14 @@ static void parse(struct parsed *parsed, const char *line)
 {
 	g_auto(GStrv) words = g_strsplit(line, " ", -1);
 
-	*parsed = (struct parsed){ .values = { .exit_fd = -1, .ready_fd = -1, .mtu = 1500 } };
-	parsed->values.cidr = "10.0.2.0/24";
+	*parsed = (struct parsed){ 0 };
+	compat_defaults(&parsed->values);
 	for (; words[parsed->count]; parsed->count++) {
 		g_assert_cmpint(parsed->count, <, ARGS_MAX - 1);
 		parsed->argv[parsed->count] = (char *)g_intern_string(words[parsed->count]);
 	}
-	parsed->outcome = options_parse(compat_opts, parsed->count, parsed->argv, &parsed->values,
-					&parsed->first);
+	parsed->outcome = options_parse(compat_opts, 0, parsed->count, parsed->argv,
+					&parsed->values, &parsed->first);
 }
 
 static void test_permutation(void)
@@ -152,9 +154,6 @@ static void test_refusals(void)
 		  "macaddress has to be a valid MAC address (hex string, 6 bytes, each byte "
 		  "separated by a ':'), not \"zz\"",
 		  false },
-		{ "x --tcp=fast 1 tap0", "--tcp must be \"native\" or \"slirp\", not \"fast\"",
-		  false },
-		{ "x --tcp= 1 tap0", "--tcp must be \"native\" or \"slirp\", not \"\"", false },
 		{ "x --pcap-limit=1 1 tap0", "--pcap-limit cannot be specified without --pcap",
 		  false },
 		{ "x --publish=80 --publish=80/sctp 1 tap0",
@@ -178,24 +177,27 @@ static void test_refusals(void)
 static void test_exact(void)
 {
 	static const struct {
-		const char *line, *tcp, *target_type;
+		const char *line;
+		int tcp;
+		const char *target_type;
 		enum options_outcome outcome;
 	} cases[] = {
-		{ "x --tcp=native 1 tap0", "native", NULL, OPTIONS_OK },
-		{ "x -c --tcp native 1 tap0", "native", NULL, OPTIONS_OK },
-		{ "x 1 tap0 --tcp=native -c", "native", NULL, OPTIONS_OK },
-		{ "x --tcp=slirp --tcp=native 1 tap0", "native", NULL, OPTIONS_OK },
-		{ "x --tcp= 1 tap0", "", NULL, OPTIONS_OK },
-		{ "x --t=bess --tcp=native --t=netns", "native", "netns", OPTIONS_OK },
-		{ "x --tcp=native --t bess", "native", "bess", OPTIONS_OK },
-		{ "x --t --tcp=native", NULL, "--tcp=native", OPTIONS_OK },
-		{ "x 1 tap0 -- --tcp=native", NULL, NULL, OPTIONS_OK },
-		{ "x -cm 1400 - --tcp=native", "native", NULL, OPTIONS_OK },
-		{ "x --tc=native", NULL, NULL, OPTIONS_BAD },
-		{ "x --tcpx=native", NULL, NULL, OPTIONS_BAD },
-		{ "x --tcp", NULL, NULL, OPTIONS_BAD },
-		{ "x --pca=file", NULL, NULL, OPTIONS_BAD },
-		{ "x --pcap-l=1", NULL, NULL, OPTIONS_BAD },
+		{ "x --tcp=slirp 1 tap0", STACK_SLIRP, NULL, OPTIONS_OK },
+		{ "x -c --tcp slirp 1 tap0", STACK_SLIRP, NULL, OPTIONS_OK },
+		{ "x 1 tap0 --tcp=slirp -c", STACK_SLIRP, NULL, OPTIONS_OK },
+		{ "x --tcp=slirp --tcp=native 1 tap0", STACK_NATIVE, NULL, OPTIONS_OK },
+		{ "x --t=bess --tcp=slirp --t=netns", STACK_SLIRP, "netns", OPTIONS_OK },
+		{ "x --tcp=slirp --t bess", STACK_SLIRP, "bess", OPTIONS_OK },
+		{ "x --t --tcp=slirp", STACK_NATIVE, "--tcp=slirp", OPTIONS_OK },
+		{ "x 1 tap0 -- --tcp=slirp", STACK_NATIVE, NULL, OPTIONS_OK },
+		{ "x -cm 1400 - --tcp=slirp", STACK_SLIRP, NULL, OPTIONS_OK },
+		{ "x --tc=slirp", STACK_NATIVE, NULL, OPTIONS_BAD },
+		{ "x --tcpx=slirp", STACK_NATIVE, NULL, OPTIONS_BAD },
+		{ "x --tcp", STACK_NATIVE, NULL, OPTIONS_BAD },
+		{ "x --tcp=", STACK_NATIVE, NULL, OPTIONS_BAD },
+		{ "x --tcp=fast", STACK_NATIVE, NULL, OPTIONS_BAD },
+		{ "x --pca=file", STACK_NATIVE, NULL, OPTIONS_BAD },
+		{ "x --pcap-l=1", STACK_NATIVE, NULL, OPTIONS_BAD },
 	};
 	struct parsed p;
 
@@ -203,7 +205,7 @@ static void test_exact(void)
 		g_test_message("%s", cases[i].line);
 		parse(&p, cases[i].line);
 		g_assert_cmpint(p.outcome, ==, cases[i].outcome);
-		g_assert_cmpstr(p.values.tcp, ==, cases[i].tcp);
+		g_assert_cmpint(p.values.tcp, ==, cases[i].tcp);
 		g_assert_cmpstr(p.values.target_type, ==, cases[i].target_type);
 	}
 	parse(&p, "x --pcap=file --pcap-limit 7 1 tap0");
@@ -217,24 +219,12 @@ static void test_stack(void)
 	struct compat_error error;
 	struct settings settings;
 
-	g_unsetenv("GATE4NETNS_TCP");
 	g_assert_true(resolve("x 1 tap0", &settings, &error));
-	g_assert_true(settings.native_tcp == (strcmp(COMPAT_TCP_DEFAULT, "native") == 0));
-	for (int native = 0; native < 2; native++) {
-		g_setenv("GATE4NETNS_TCP", native ? "native" : "slirp", TRUE);
-		g_assert_true(resolve("x 1 tap0", &settings, &error));
-		g_assert_true(settings.native_tcp == native && settings.offloads == native);
-		g_assert_true(resolve("x --tcp=native 1 tap0", &settings, &error));
-		g_assert_true(settings.native_tcp && settings.offloads);
-		g_assert_true(resolve("x --tcp=slirp 1 tap0", &settings, &error));
-		g_assert_false(settings.native_tcp || settings.offloads);
-	}
-	g_setenv("GATE4NETNS_TCP", "fast", TRUE);
-	g_assert_false(resolve("x 1 tap0", &settings, &error));
-	g_assert_cmpstr(error.text, ==,
-			"GATE4NETNS_TCP must be \"native\" or \"slirp\", not \"fast\"");
+	g_assert_true(settings.native_tcp && settings.native_udp && settings.offloads);
 	g_assert_true(resolve("x --tcp=slirp 1 tap0", &settings, &error));
-	g_unsetenv("GATE4NETNS_TCP");
+	g_assert_true(!settings.native_tcp && settings.native_udp && !settings.offloads);
+	g_assert_true(resolve("x --udp=slirp 1 tap0", &settings, &error));
+	g_assert_true(settings.native_tcp && !settings.native_udp && settings.offloads);
 }
 
 static void test_udp(void)
@@ -242,13 +232,8 @@ static void test_udp(void)
 	struct compat_error error;
 	struct settings settings;
 
-	g_unsetenv("GATE4NETNS_UDP");
-	g_assert_true(resolve("x --tcp=slirp 1 tap0", &settings, &error));
-	g_assert_true(settings.native_udp && !settings.native_tcp && !settings.offloads);
+	g_assert_true(resolve("x 1 tap0", &settings, &error));
 	g_assert_cmpint(settings.udp_filter, ==, UDP_FILTER_ENDPOINT);
-	g_setenv("GATE4NETNS_UDP", "slirp", TRUE);
-	g_assert_true(resolve("x --tcp=native 1 tap0", &settings, &error));
-	g_assert_true(!settings.native_udp && settings.native_tcp && settings.offloads);
 	g_assert_true(
 		resolve("x --udp=native --udp-filter=none --udp-bindings=7 --udp-timeout=9 1 tap0",
 			&settings, &error));
@@ -256,8 +241,6 @@ static void test_udp(void)
 	g_assert_cmpint(settings.udp_filter, ==, UDP_FILTER_NONE);
 	g_assert_cmpuint(settings.udp_bindings, ==, 7);
 	g_assert_cmpuint(settings.udp_timeout_s, ==, 9);
-	g_unsetenv("GATE4NETNS_UDP");
-	g_assert_false(resolve("x --udp-filter=port 1 tap0", &settings, &error));
 }
 
 static void test_pcap(void)
@@ -289,7 +272,7 @@ static void test_publish(void)
 	g_assert_cmpstr(settings.publish[1], ==, "0:53/udp");
 	g_assert_cmpstr(settings.publish[2], ==, "unix:/x:80");
 	p.values.publish.count = OPT_LIST_MAX;
-	g_assert_cmpint(options_parse(compat_opts, 2,
+	g_assert_cmpint(options_parse(compat_opts, 0, 2,
 				      (char *[]){ p.argv[0], (char *)"--publish=1", NULL },
 				      &p.values, &p.first),
 			==, OPTIONS_BAD);
@@ -308,10 +291,9 @@ static void test_table(void)
 		g_assert_true(g_hash_table_add(names, (gpointer)opt->name));
 		g_assert_true(opt->help || opt->notice);
 		g_assert_true((opt->kind == OPT_NUMBER || opt->kind == OPT_PATH ||
-			       opt->kind == OPT_LIST) == (opt->error != NULL));
-		g_assert_true((opt->kind == OPT_NUMBER || opt->kind == OPT_PATH ||
-			       opt->kind == OPT_LIST || opt->kind == OPT_TEXT) ==
-			      (opt->argument != NULL));
+			       opt->kind == OPT_LIST || opt->kind == OPT_TEXT ||
+			       opt->kind == OPT_CHOICE) == (opt->argument != NULL));
+		g_assert_true(opt->kind != OPT_CHOICE || opt->values);
 	}
 }
 
