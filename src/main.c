@@ -4,21 +4,11 @@
 
 #include "app/check_main.h"
 #include "app/cli_compat.h"
-#include "app/completion.h"
-#include "base/log.h"
+#include "app/completion_main.h"
 #include "os/proc.h"
 
 #define OWN_NAME "gate4netns"
 #define COMPAT_NAME "slirp4netns"
-
-static int completion_main(int argc, char **argv)
-{
-	if (argc != 3 || completion_print(compat_opts, OWN_NAME " " COMPAT_NAME, argv[2]) < 0) {
-		log_line("usage: %s completion bash|zsh|fish", OWN_NAME);
-		return 1;
-	}
-	return 0;
-}
 
 /* Words that stand for a command of our own in place of the first argument. */
 static const struct {

@@ -35,8 +35,7 @@ static size_t count_rows(const struct opt *table)
 	return count;
 }
 
-/* Whether @opt is among the rows of @commands; 0 stands for all. */
-static bool belongs(const struct opt *opt, unsigned commands)
+bool options_belongs(const struct opt *opt, unsigned commands)
 {
 	return commands == 0 || (opt->commands & commands) != 0;
 }
@@ -44,7 +43,7 @@ static bool belongs(const struct opt *opt, unsigned commands)
 const struct opt *options_find(const struct opt *table, unsigned commands, const char *name)
 {
 	for (; table->name; table++) {
-		if (belongs(table, commands) && strcmp(table->name, name) == 0)
+		if (options_belongs(table, commands) && strcmp(table->name, name) == 0)
 			return table;
 	}
 	return NULL;
@@ -136,7 +135,7 @@ static const struct opt *find_row(const struct opt *table, unsigned command, int
 {
 	if (value >= LONG_ONLY)
 		return &table[value - LONG_ONLY];
-	while (table->name && (table->letter != value || !belongs(table, command)))
+	while (table->name && (table->letter != value || !options_belongs(table, command)))
 		table++;
 	return table->name ? table : NULL;
 }
@@ -226,7 +225,7 @@ static struct option *make_longs(const struct opt *table, unsigned command, bool
 	size_t count = 0;
 
 	for (const struct opt *opt = table; opt->name; opt++) {
-		if (belongs(opt, command) && (exact || !opt->exact))
+		if (options_belongs(opt, command) && (exact || !opt->exact))
 			longs[count++] = (struct option){ opt->name, has_argument(opt), NULL,
 							  LONG_ONLY + (int)(opt - table) };
 	}
@@ -239,7 +238,7 @@ static GString *make_letters(const struct opt *table, unsigned command)
 	GString *letters = g_string_new(command != 0 ? "+" : NULL);
 
 	for (const struct opt *opt = table; opt->name; opt++) {
-		if (opt->letter && belongs(opt, command)) {
+		if (opt->letter && options_belongs(opt, command)) {
 			g_string_append_c(letters, opt->letter);
 			g_string_append(letters, opt->argument ? ":" : "");
 		}
@@ -263,7 +262,7 @@ static bool exact_is_next(const struct opt *table, unsigned command, int argc, c
 	name = argv[i] + 2;
 	len = strcspn(name, "=");
 	for (; table->name; table++) {
-		if (table->exact && belongs(table, command) && strlen(table->name) == len &&
+		if (table->exact && options_belongs(table, command) && strlen(table->name) == len &&
 		    memcmp(table->name, name, len) == 0)
 			return true;
 	}
@@ -354,7 +353,7 @@ void options_print_values(const struct opt *opt, const void *values)
 
 static bool is_shown(const struct opt *opt, unsigned command, bool exact)
 {
-	return opt->help && belongs(opt, command) && (command != 0 || opt->exact == exact);
+	return opt->help && options_belongs(opt, command) && (command != 0 || opt->exact == exact);
 }
 
 void options_print_help(const struct opt *table, unsigned command, bool exact)

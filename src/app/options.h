@@ -64,6 +64,9 @@ enum options_outcome { OPTIONS_OK, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD };
 enum options_outcome options_parse(const struct opt *table, unsigned command, int argc, char **argv,
 				   void *values, int *ret_first_operand);
 
+/* Whether one of @commands has the row; 0 stands for all rows. */
+bool options_belongs(const struct opt *opt, unsigned commands);
+
 /* The row of this name that one of @commands has (0: any). NULL: there is none. */
 const struct opt *options_find(const struct opt *table, unsigned commands, const char *name);
 

@@ -12,6 +12,7 @@ import tempfile
 import source
 
 MAN = "man/gate4netns.1"
+COMMANDS = ["check"]
 DEPRECATED = {"--no-host-loopback", "--create-sandbox"}     # accepted, documented, never offered
 LOADS = {"bash": ["bash", "-n"], "zsh": ["zsh", "-f", "-n"], "fish": ["fish", "--no-execute"]}
 IN_SHELL = {        # how a completion spells options: (long, letter) pairs
@@ -35,8 +36,8 @@ def long_and_short(pattern, text):
     return found
 
 
-def from_help(binary):
-    lines = [line for line in output(binary, "--help").split("\n") if re.match(r"\s*-", line)]
+def from_help(binary, *command):
+    lines = [line for line in output(binary, *command, "--help").split("\n") if re.match(r"\s*-", line)]
     heads = [re.split(r"\s{2,}|\t", line.strip())[0] for line in lines]
     return long_and_short(r"--([a-z][a-z0-9-]+)|(?<![\w-])-([a-zA-Z0-9])\b", "\n".join(heads))
 
@@ -55,11 +56,13 @@ def differences(where, found, wanted, extra_ok=frozenset()):
 
 
 def completion(binary, shell, wanted):
+    """Every command's options are in there."""
     text = output(binary, "completion", shell)
     where = f"completion {shell}"
     if shell == "bash":
         wanted = {name for name in wanted if name.startswith("--")}
-    yield from differences(where, long_and_short(IN_SHELL[shell], text), wanted)
+    found = long_and_short(IN_SHELL[shell], text)
+    yield from differences(where, found, wanted, found)
     if not shutil.which(shell):
         raise source.Skip(f"no {shell}")
     with tempfile.NamedTemporaryFile("w", suffix=f".{shell}") as script:
@@ -77,7 +80,8 @@ def check(root, binary):
     man = root / MAN
     yield from differences(man, from_man(man.read_text(encoding="utf-8")), wanted, DEPRECATED)
     for shell in LOADS:
-        yield from completion(binary, shell, wanted)
+        every = wanted.union(*(from_help(binary, command) for command in COMMANDS))
+        yield from completion(binary, shell, every)
     if not shutil.which("mandoc"):
         raise source.Skip("no mandoc")
     done = subprocess.run(["mandoc", "-Tlint", "-Wwarning", str(man)], capture_output=True, text=True,

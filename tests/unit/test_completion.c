@@ -10,10 +10,12 @@ static const struct opt table[] = {
 	{ 0 },
 };
 
+static const struct completion line = { .table = table };
+
 static void expect(const char *shell, const char *pattern)
 {
 	if (g_test_subprocess()) {
-		g_assert_cmpint(completion_print(table, "prog", shell), ==, 0);
+		g_assert_cmpint(completion_print(&line, 1, "prog", "other", shell), ==, 0);
 		return;
 	}
 	g_test_trap_subprocess(NULL, 0, 0);
@@ -23,7 +25,7 @@ static void expect(const char *shell, const char *pattern)
 
 static void test_fish(void)
 {
-	expect("fish", "*complete -c prog -l exit -s x -d 'the [guest\\'s]: C:\\\\'\n*");
+	expect("fish", "*complete -c prog -n * -l exit -s x -d 'the [guest\\'s]: C:\\\\'\n*");
 }
 
 static void test_zsh(void)
@@ -33,7 +35,7 @@ static void test_zsh(void)
 
 static void test_unknown(void)
 {
-	g_assert_cmpint(completion_print(table, "prog", "csh"), ==, -EINVAL);
+	g_assert_cmpint(completion_print(&line, 1, "prog", "other", "csh"), ==, -EINVAL);
 }
 
 int main(int argc, char **argv)
