@@ -17,7 +17,7 @@ DEPRECATED = {"--no-host-loopback", "--create-sandbox"}     # accepted, document
 LOADS = {"bash": ["bash", "-n"], "zsh": ["zsh", "-f", "-n"], "fish": ["fish", "--no-execute"]}
 IN_SHELL = {        # how a completion spells options: (long, letter) pairs
     "bash": r"(?<![\w-])--([a-z][a-z0-9-]+)()",         # offers long names only
-    "zsh": r"'--([a-z][a-z0-9-]+)|'-([a-zA-Z0-9])\[",
+    "zsh": r"'\*?--([a-z][a-z0-9-]+)|'\*?-([a-zA-Z0-9])\[",
     "fish": r" -l ([a-z][a-z0-9-]+)| -s ([a-zA-Z0-9])\b",
 }
 
