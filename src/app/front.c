@@ -14,6 +14,7 @@
 #include "app/banner.h"
 #include "app/broker.h"
 #include "app/engine.h"
+#include "app/guestlink.h"
 #include "app/helper.h"
 #include "base/fd.h"
 #include "base/fdpass.h"
@@ -150,7 +151,7 @@ static int link_from_tapfd(struct front *front)
 {
 	struct tap tap;
 	int fd = front->settings->tapfd;
-	int r = tap_adopt(fd, helper_offloads(front->settings), &tap);
+	int r = tap_adopt(fd, guestlink_offloads(front->settings), &tap);
 
 	if (r < 0) {
 		log_line("TAPFD %d is not a TAP without packet information: %s", fd, strerror(-r));

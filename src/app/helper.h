@@ -1,7 +1,8 @@
 /* app/helper.h - the helper: makes the TAP in the guest's namespaces and hands it over.
  *
- * Lives for milliseconds, in a thread or in a process of its own (os/spawn.h); says on stderr
- * that it has sent the descriptor, because callers wait for that line; reports over its socket.
+ * Lives for milliseconds, in a thread or in a process of its own (os/spawn.h); reports over its socket.
+ * In the slirp4netns dialect it says on stderr that it has sent the descriptor, because callers wait
+ * for that line.
  */
 #ifndef APP_HELPER_H
 #define APP_HELPER_H
@@ -25,9 +26,6 @@ struct helper_report {
 	struct mac tap_mac;
 	bool vnet_hdr, uso; /* os/tap.h */
 };
-
-/* What of the TAP the user's settings have a use for. */
-enum tap_offloads helper_offloads(const struct settings *settings);
 
 /* A spawn_fn; @data is a struct helper_order. */
 void helper_main(int sock, const void *data);

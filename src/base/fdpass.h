@@ -16,4 +16,9 @@ int fdpass_send(int sock, const void *bytes, size_t len, int fd);
  */
 int fdpass_recv(int sock, void *bytes, size_t len, int *ret_fd);
 
+/* Receive a descriptor from a program that need not be ours: with it comes at least one byte, which is
+ * read and tells nothing. Exactly one; errors as above.
+ */
+int fdpass_recv_any(int sock, int *ret_fd);
+
 #endif

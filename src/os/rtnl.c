@@ -124,19 +124,46 @@ int rtnl_add_address4(struct rtnl *rtnl, unsigned ifindex, const struct ip4 *add
 	return transact(rtnl, message);
 }
 
-int rtnl_add_default_route4(struct rtnl *rtnl, unsigned ifindex, const struct ip4 *gateway)
+int rtnl_add_address6(struct rtnl *rtnl, unsigned ifindex, const struct ip6 *address,
+		      unsigned prefix)
+{
+	struct nlmsghdr *message = begin(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+	struct ifaddrmsg *header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
+
+	header->ifa_family = AF_INET6;
+	header->ifa_prefixlen = (uint8_t)prefix;
+	header->ifa_flags = IFA_F_NODAD;
+	header->ifa_scope = RT_SCOPE_UNIVERSE;
+	header->ifa_index = ifindex;
+	mnl_attr_put(message, IFA_LOCAL, sizeof(address->b), address->b);
+	mnl_attr_put(message, IFA_ADDRESS, sizeof(address->b), address->b);
+	return transact(rtnl, message);
+}
+
+static int add_default_route(struct rtnl *rtnl, unsigned ifindex, uint8_t family,
+			     const void *gateway, size_t len)
 {
 	struct nlmsghdr *message = begin(rtnl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND);
 	struct rtmsg *route = mnl_nlmsg_put_extra_header(message, sizeof(*route));
 	int r;
 
-	route->rtm_family = AF_INET;
+	route->rtm_family = family;
 	route->rtm_table = RT_TABLE_MAIN;
 	route->rtm_protocol = RTPROT_BOOT;
 	route->rtm_scope = RT_SCOPE_UNIVERSE;
 	route->rtm_type = RTN_UNICAST;
-	mnl_attr_put(message, RTA_GATEWAY, sizeof(gateway->b), gateway->b);
+	mnl_attr_put(message, RTA_GATEWAY, len, gateway);
 	mnl_attr_put_u32(message, RTA_OIF, ifindex);
 	r = transact(rtnl, message);
 	return r == -EEXIST ? 0 : r;
+}
+
+int rtnl_add_default_route4(struct rtnl *rtnl, unsigned ifindex, const struct ip4 *gateway)
+{
+	return add_default_route(rtnl, ifindex, AF_INET, gateway->b, sizeof(gateway->b));
+}
+
+int rtnl_add_default_route6(struct rtnl *rtnl, unsigned ifindex, const struct ip6 *gateway)
+{
+	return add_default_route(rtnl, ifindex, AF_INET6, gateway->b, sizeof(gateway->b));
 }

@@ -25,4 +25,13 @@ int rtnl_add_address4(struct rtnl *rtnl, unsigned ifindex, const struct ip4 *add
 /* Main table, protocol boot, metric 0. An equal route that exists already is no error. */
 int rtnl_add_default_route4(struct rtnl *rtnl, unsigned ifindex, const struct ip4 *gateway);
 
+/* @address in a network of @prefix bits, for good, usable at once: nobody else is on the link to have it
+ * (no duplicate address detection, RFC 4862 section 5.4).
+ */
+int rtnl_add_address6(struct rtnl *rtnl, unsigned ifindex, const struct ip6 *address,
+		      unsigned prefix);
+
+/* As for IPv4. The kernel puts those that routers advertise beside it. */
+int rtnl_add_default_route6(struct rtnl *rtnl, unsigned ifindex, const struct ip6 *gateway);
+
 #endif
