@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -29,21 +30,54 @@ void proc_open_streams(void)
 	}
 }
 
+/* What there is one of in a process, as we have got it. */
+static const struct {
+	int number;
+	void (*handler)(int signal_number); /* ours */
+} reset_signals[] = {
+	{ SIGCHLD, SIG_DFL },
+	{ SIGPIPE, SIG_IGN },
+	{ SIGXFSZ, SIG_IGN },
+};
+
+static struct {
+	struct rlimit open_files;
+	bool open_files_raised;
+	struct sigaction actions[G_N_ELEMENTS(reset_signals)];
+	sigset_t mask;
+	bool signals_reset;
+} inherited;
+
 void proc_raise_open_files(void)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	if (inherited.open_files_raised || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	inherited.open_files = limit;
+	limit.rlim_cur = limit.rlim_max;
+	inherited.open_files_raised = setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
 void proc_reset_signals(void)
 {
-	(void)signal(SIGCHLD, SIG_DFL);
-	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGXFSZ, SIG_IGN);
+	(void)sigprocmask(SIG_SETMASK, NULL, &inherited.mask);
+	for (size_t i = 0; i < G_N_ELEMENTS(reset_signals); i++) {
+		(void)sigaction(reset_signals[i].number, NULL, &inherited.actions[i]);
+		(void)signal(reset_signals[i].number, reset_signals[i].handler);
+	}
+	inherited.signals_reset = true;
+}
+
+void proc_restore_inherited(void)
+{
+	if (inherited.open_files_raised)
+		(void)setrlimit(RLIMIT_NOFILE, &inherited.open_files);
+	if (!inherited.signals_reset)
+		return;
+	for (size_t i = 0; i < G_N_ELEMENTS(reset_signals); i++)
+		(void)sigaction(reset_signals[i].number, &inherited.actions[i], NULL);
+	(void)sigprocmask(SIG_SETMASK, &inherited.mask, NULL);
 }
 
 static bool is_ignored(int signal)
@@ -181,6 +215,19 @@ void proc_close_inherited(const int *keep, size_t count)
 			close(fd);
 	}
 	for_each_fd(close_unless_kept, &kept);
+}
+
+static void close_any(int fd, const void *data)
+{
+	(void)data;
+	close(fd);
+}
+
+/* Before Linux 5.9 there is no close_range(2) (ENOSYS); an outer sandbox may not know it (EPERM). */
+void proc_close_beyond_streams(void)
+{
+	if (syscall(SYS_close_range, STDERR_FILENO + 1, UINT_MAX, 0) < 0)
+		for_each_fd(close_any, NULL);
 }
 
 static void close_if_directory(int fd, const void *data)

@@ -15,9 +15,15 @@ void proc_raise_open_files(void);
 
 /* Undo what a caller may have left set and a child must not have: SIGCHLD ignored (waitpid(2)
  * would find no child). SIGPIPE and SIGXFSZ become ignored: a peer that goes is an EPIPE, a file that
- * has reached RLIMIT_FSIZE an EFBIG.
+ * has reached RLIMIT_FSIZE an EFBIG. Call once, before any other function here that changes signals.
  */
 void proc_reset_signals(void);
+
+/* Undo what proc_raise_open_files(), proc_reset_signals() and every change of the signal mask since
+ * have done: in a child that is about to become a program of the user, which gets what our caller gave
+ * us. A signal that is pending is delivered here.
+ */
+void proc_restore_inherited(void);
 
 /* Take SIGTERM, SIGINT and SIGHUP out of asynchronous delivery and make them readable: returns
  * a signalfd (owned by the caller), or -errno. One that was ignored on entry stays ignored.
@@ -50,6 +56,9 @@ bool proc_has_admin(void); /* CAP_SYS_ADMIN is effective */
  * that cannot be opened, close them too.
  */
 void proc_close_inherited(const int *keep, size_t count);
+
+/* Close every descriptor from 3 on. */
+void proc_close_beyond_streams(void);
 
 /* Close every directory from 3 on: through one, all of its file system could be reached. */
 void proc_close_directories(void);

@@ -82,6 +82,17 @@ void spawn_join(struct spawn *spawn)
 		;
 }
 
+pid_t spawn_child(int (*fn)(void *data), void *data)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid > 0)
+		return pid;
+	_exit(fn(data));
+}
+
 pid_t spawn_detached(void (*fn)(const void *data), const void *data)
 {
 	pid_t pid = fork();

@@ -30,6 +30,11 @@ int spawn_start(struct spawn *spawn, bool as_process, spawn_fn *fn, const void *
 /* Wait until it has ended, and close the socket. */
 void spawn_join(struct spawn *spawn);
 
+/* A child that the caller waits for, with the caller's signal mask. It runs @fn and ends with what that
+ * returns, unless it becomes another program. Its pid, or -errno.
+ */
+pid_t spawn_child(int (*fn)(void *data), void *data);
+
 /* A child that stays until a descriptor of its own tells it to end; not waited for. It runs @fn
  * with the caller's signal mask, so that a signal to the whole process group that the caller
  * reads from a descriptor does not end it, and leaves with status 0. Its pid, or -errno.
