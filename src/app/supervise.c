@@ -79,14 +79,14 @@ static int child_main(void *data)
 	int status = 0;
 
 	if (!die_with_parent(birth->parent))
-		return STATUS_FAILED;
+		return 1; /* to nobody */
 	if (birth->prepare)
 		status = birth->prepare(birth->data);
 	if (status != 0)
 		return status;
 	/* Again: the kernel has forgotten it if credentials have changed (prctl(2)). */
 	if (!die_with_parent(birth->parent))
-		return STATUS_FAILED;
+		return 1; /* to nobody */
 	proc_close_beyond_streams();
 	proc_restore_inherited();
 	execvp(birth->argv[0], birth->argv);

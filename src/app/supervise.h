@@ -18,10 +18,11 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Exit statuses that are not the command's, as env(1), timeout(1) and the shells have them. */
+/* Exit statuses that are not the command's, as env(1), timeout(1) and the shells have them. When it is
+ * we who failed: OWN_FAILED (app/cli_own.h).
+ */
 enum {
 	STATUS_TIMED_OUT = 124,
-	STATUS_FAILED = 125, /* we could not do our part */
 	STATUS_CANNOT_EXECUTE = 126,
 	STATUS_NOT_FOUND = 127,
 	STATUS_SIGNAL = 128, /* plus the signal's number */
