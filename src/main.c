@@ -5,6 +5,7 @@
 #include "app/check_main.h"
 #include "app/cli_compat.h"
 #include "app/completion_main.h"
+#include "app/exec_main.h"
 #include "os/proc.h"
 
 #define OWN_NAME "gate4netns"
@@ -17,6 +18,7 @@ static const struct {
 } commands[] = {
 	{ "check", check_main },
 	{ "completion", completion_main },
+	{ "exec", exec_main },
 };
 
 int main(int argc, char **argv)

@@ -225,16 +225,17 @@ static int run(struct front *front)
 
 	if (r == 0)
 		r = link_from[front->settings->target](front);
-	fd_close(&front->ns.net_fd);
+	front->engine.user_fd = fd_steal(&front->ns.user_fd);
+	netns_close(&front->ns); /* before the sandbox closes directories under our hands */
 	if (r == 0) {
 		banner_print(front->settings);
-		front->engine.user_fd = fd_steal(&front->ns.user_fd);
 		return engine_run(&front->engine);
 	}
 	broker_end(&front->engine.broker);
 	unixsock_unlink(&front->engine.bess);
 	fd_close(&front->engine.bess.fd);
 	fd_close(&front->engine.pcap_fd);
+	fd_close(&front->engine.user_fd);
 	if (r < 0)
 		return 1;
 	end_signal = proc_signals_read(front->signal_fd);
