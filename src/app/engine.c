@@ -312,14 +312,19 @@ static int start_ports(struct engine *engine, const struct engine_input *input)
 static int start_api(struct engine *engine)
 {
 	const struct settings *settings = engine->settings;
+	const struct api_subjects subjects = {
+		.ports = engine->ports,
+		.flows = stacks_flows(engine->stacks),
+		.stats = get_stats,
+		.data = engine,
+	};
 	int r;
 
 	if (!settings->api_path)
 		return 0;
 	r = unixsock_listen(settings->api_path, SOCK_STREAM, SOMAXCONN, &engine->api_sock);
 	if (r == 0)
-		r = api_new(engine->loop, engine->api_sock.fd, engine->ports, get_stats, engine,
-			    &engine->api);
+		r = api_new(engine->loop, engine->api_sock.fd, &subjects, &engine->api);
 	if (r < 0)
 		log_line("api_bindlisten: bind: %s", strerror(-r));
 	return r;

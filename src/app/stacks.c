@@ -5,6 +5,7 @@
 
 #include "app/resolver.h"
 #include "base/loop.h"
+#include "net/flows.h"
 #include "net/neighbour.h"
 #include "net/tcp.h"
 #include "net/udp.h"
@@ -13,8 +14,9 @@
 #define TCP_CHECKSUM_OFFSET 16 /* in the TCP header */
 
 struct stacks {
-	struct tcp *tcp;   /* NULL: libslirp's */
-	struct udp *udp;   /* the same */
+	struct tcp *tcp; /* NULL: libslirp's */
+	struct udp *udp; /* the same */
+	struct flows *flows;
 	struct loop *loop; /* borrowed */
 	struct link *link; /* borrowed */
 	struct gate *gate; /* borrowed */
@@ -143,6 +145,7 @@ static int start_tcp(struct stacks *stacks, const struct settings *settings)
 		.data = stacks,
 		.nameserver = find_nameserver,
 		.neighbour = find_neighbour,
+		.flows = stacks->flows,
 	};
 	int r = tcp_new(stacks->loop, settings, &output, &stacks->tcp);
 
@@ -163,6 +166,7 @@ static int start_udp(struct stacks *stacks, const struct settings *settings)
 		.data = stacks,
 		.nameserver = find_nameserver,
 		.neighbour = find_neighbour,
+		.flows = stacks->flows,
 	};
 	int r = udp_new(stacks->loop, settings, &output, &stacks->udp);
 
@@ -183,6 +187,7 @@ int stacks_new(struct loop *loop, const struct settings *settings, const struct 
 	stacks->loop = loop;
 	stacks->link = link;
 	stacks->gate = gate;
+	stacks->flows = flows_new();
 	stacks->neighbours = neighbours_new(&settings->plan, &questions);
 	if (guest_mac)
 		introduce_guest(stacks, settings, guest_mac);
@@ -209,6 +214,7 @@ void stacks_free(struct stacks *stacks)
 	stacks->gate->neighbours = NULL;
 	tcp_free(stacks->tcp);
 	udp_free(stacks->udp);
+	flows_free(stacks->flows);
 	neighbours_free(stacks->neighbours);
 	g_free(stacks);
 }
@@ -221,4 +227,9 @@ struct tcp *stacks_tcp(struct stacks *stacks)
 struct udp *stacks_udp(struct stacks *stacks)
 {
 	return stacks ? stacks->udp : NULL;
+}
+
+struct flows *stacks_flows(struct stacks *stacks)
+{
+	return stacks->flows;
 }

@@ -8,6 +8,7 @@
 #include "net/link.h"
 #include "net/settings.h"
 
+struct flows;
 struct loop;
 struct stacks;
 struct tcp;
@@ -23,5 +24,7 @@ void stacks_free(struct stacks *stacks); /* NULL is a no-op */
 /* Borrowed. NULL: that is libslirp's. */
 struct tcp *stacks_tcp(struct stacks *stacks);
 struct udp *stacks_udp(struct stacks *stacks);
+
+struct flows *stacks_flows(struct stacks *stacks); /* borrowed: what both carry */
 
 #endif

@@ -14,6 +14,8 @@ static_assert(sizeof(struct peer) == 20, "no padding");
 
 struct peerset_table {
 	uint32_t slots, used; /* slots is a power of two */
+	uint32_t ports;	      /* entries that have one */
+	uint32_t again;	      /* of these, of the young ones: those that the old have too */
 	struct peer peers[];
 };
 
@@ -47,6 +49,7 @@ static void put(struct peerset_table *table, const struct peerset_common *common
 	struct peer *slot = slot_of(table, common, peer);
 
 	table->used += !slot->in_use;
+	table->ports += !slot->in_use && peer->port != 0;
 	*slot = *peer;
 	slot->in_use = true;
 }
@@ -81,6 +84,7 @@ static struct peerset_table *grown(struct peerset_table *small, struct peerset_c
 		if (small->peers[i].in_use)
 			put(table, common, &small->peers[i]);
 	}
+	table->again = small->again;
 	table_free(small, common);
 	return table;
 }
@@ -114,6 +118,7 @@ static void add_young(struct peerset *set, struct peerset_common *common, const 
 		else
 			age(set, common);
 	}
+	set->young->again += peer->port != 0 && table_has(set->old, common, peer);
 	put(set->young, common, peer);
 }
 
@@ -142,6 +147,28 @@ bool peerset_has(const struct peerset *set, const struct peerset_common *common,
 	if (!set->young)
 		return set->first.in_use && is_same(&set->first, peer);
 	return table_has(set->young, common, peer) || table_has(set->old, common, peer);
+}
+
+size_t peerset_count(const struct peerset *set)
+{
+	if (!set->young)
+		return set->first.in_use && set->first.port != 0;
+	return set->young->ports - set->young->again + (set->old ? set->old->ports : 0);
+}
+
+const struct peer *peerset_only(const struct peerset *set)
+{
+	const struct peerset_table *table = set->young;
+
+	if (!table)
+		return &set->first;
+	if (table->ports == 0)
+		table = set->old;
+	for (uint32_t i = 0; i < table->slots; i++) {
+		if (table->peers[i].in_use && table->peers[i].port != 0)
+			return &table->peers[i];
+	}
+	return NULL;
 }
 
 void peerset_clear(struct peerset *set, struct peerset_common *common)

@@ -43,6 +43,10 @@ struct peerset {
 void peerset_add(struct peerset *set, struct peerset_common *common, const struct peer *peer);
 bool peerset_has(const struct peerset *set, const struct peerset_common *common,
 		 const struct peer *peer);
+/* Peers that are in the set, not counting those without a port. */
+size_t peerset_count(const struct peerset *set);
+/* The one that there is if peerset_count() says 1. */
+const struct peer *peerset_only(const struct peerset *set);
 void peerset_clear(struct peerset *set, struct peerset_common *common);
 
 #endif

@@ -545,7 +545,7 @@ static int port_open(struct ports *ports, struct port *port, char reterr[PORTS_E
 	if (r < 0)
 		return r;
 	if (!is_slirps(ports, &port->entry.spec))
-		port->tally = tally_new();
+		port->tally = tally_new(ports->last_id + 1); /* the id that it will have */
 	port->entry.tally = port->tally;
 	if (is_unix(port)) {
 		r = open_path(ports, port, reterr);

@@ -2,11 +2,12 @@
 
 #include <glib.h>
 
-struct tally *tally_new(void)
+struct tally *tally_new(uint64_t forward_id)
 {
 	struct tally *tally = g_new0(struct tally, 1);
 
 	tally->refs = 1;
+	tally->forward_id = forward_id;
 	return tally;
 }
 

@@ -11,19 +11,25 @@
 
 struct tally {
 	unsigned refs;
-	uint64_t accepted; /* clients that the host has accepted */
-	uint64_t refused;  /* of these, those whom the guest refused or did not answer */
-	size_t active;	   /* of these, those whose connection there is */
+	uint64_t forward_id; /* net/ports.h: of whose clients it is; 0: of nobody's there */
+	uint64_t accepted;   /* clients that the host has accepted */
+	uint64_t refused;    /* of these, those whom the guest refused or did not answer */
+	size_t active;	     /* of these, those whose connection there is */
 	uint64_t bytes_to_guest, bytes_from_guest;
 };
 
-struct tally *tally_new(void); /* with one reference */
+struct tally *tally_new(uint64_t forward_id); /* with one reference */
 struct tally *tally_ref(struct tally *tally);
 void tally_unref(struct tally *tally);
 
 /* A connection begins and takes a reference, which it gives back in the end. */
 struct tally *tally_begin(struct tally *tally);
 void tally_end(struct tally *tally);
+
+static inline uint64_t tally_forward(const struct tally *tally)
+{
+	return tally ? tally->forward_id : 0;
+}
 
 static inline void tally_refuse(struct tally *tally)
 {

@@ -48,9 +48,9 @@ static const char *const drop_names[] = {
 };
 static_assert(sizeof(drop_names) / sizeof(drop_names[0]) == TCP_DROPS, "a name per reason");
 
-static const char *state_name(size_t index)
+const char *tcp_state_name(size_t state)
 {
-	return state_names[index];
+	return state_names[state];
 }
 
 static const char *drop_name(size_t index)
@@ -68,7 +68,7 @@ static const struct stats_row rows[] = {
 	{ "half_open_limit", "Connections of which that may be true",
 	  STATS_NUMBER(struct tcp_stats, half_open_limit) },
 	{ "flows_by_state", "Connections by state, in the words of RFC 9293",
-	  STATS_ARRAY(struct tcp_stats, flows_by_state, state_name) },
+	  STATS_ARRAY(struct tcp_stats, flows_by_state, tcp_state_name) },
 	{ "opened", "Connections that the host has accepted",
 	  STATS_NUMBER(struct tcp_stats, opened) },
 	{ "refused", "Connections that the host did not accept",
@@ -231,6 +231,7 @@ void flow_destroy(struct tcp_flow *flow)
 	struct tcp *tcp = flow->tcp;
 	struct tcp_flow **at = chain_of(tcp, &flow->key);
 
+	flows_remove(tcp->output.flows, &flow->listed);
 	close_host(flow, !flow->shut_write || !flow->host_eof);
 	tcp->senders -= flow->to_guest.len > 0;
 	bytequeue_drop(&flow->to_guest, tcp->pool, flow->to_guest.len);
@@ -250,6 +251,13 @@ void flow_destroy(struct tcp_flow *flow)
 	tcp->stats.flows_by_state[flow->state]--;
 	tcp->stats.flows--;
 	g_free(flow);
+}
+
+void flow_kill(struct tcp_flow *flow)
+{
+	if (flow->state != TCP_TIME_WAIT) /* the guest has gone already */
+		flow_reset_guest(flow);
+	flow_destroy(flow);
 }
 
 /* Everything has been said both ways. The guest may not have heard our last acknowledgement, so
@@ -285,6 +293,12 @@ struct tcp_flow *flow_new(struct tcp *tcp, const struct tcp_key *key)
 	flow->key = *key;
 	flow->fd = -EBADF;
 	flow->half_open.data = flow->touched.data = flow;
+	flow->used_ms = loop_now_ms(tcp->loop);
+	flow->listed = (struct flows_entry){
+		.class = &tcp_flows_class,
+		.begun_ms = flow->used_ms,
+	};
+	flows_add(tcp->output.flows, &flow->listed);
 	flow->hash_next = *chain;
 	*chain = flow;
 	g_queue_push_tail_link(&tcp->half_open, &flow->half_open);

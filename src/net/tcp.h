@@ -22,6 +22,7 @@
 #include "wire/inet.h"
 #include "wire/tcpseg.h"
 
+struct flows;
 struct loop;
 struct settings;
 struct tally;
@@ -45,6 +46,7 @@ struct tcp_output {
 	 * for: tcp_neighbour() follows. With @doubt it is asked for in any case.
 	 */
 	bool (*neighbour)(const struct ip *ip, bool doubt, struct mac *ret, void *data);
+	struct flows *flows; /* borrowed: where connections are listed; NULL: nowhere */
 };
 
 /* @loop and @settings are borrowed. 0 or -errno. */

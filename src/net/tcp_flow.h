@@ -7,6 +7,7 @@
  *   tcp_mtu.c   links on the way that take less than the TAP
  *   tcp_host.c  what goes to and comes from the host's socket
  *   tcp_open.c  connections that the host has accepted for the guest
+ *   tcp_list.c  what is told of a connection to those who list them
  *
  * Names follow RFC 9293: SND is from us to the guest, RCV from the guest to us.
  */
@@ -21,6 +22,7 @@
 #include "base/loop.h"
 #include "base/wheel.h"
 #include "net/bytequeue.h"
+#include "net/flows.h"
 #include "net/pool.h"
 #include "net/reassembly.h"
 #include "net/sackboard.h"
@@ -64,6 +66,8 @@ struct tcp_flow {
 	int fd;		   /* owned; -EBADF in DIALING and TIME_WAIT */
 	struct loop_source *source;
 	struct tally *tally; /* of the forward that it came through, while fd is set; or NULL */
+	struct flows_entry listed;
+	int64_t used_ms; /* when the host's socket took or gave something last */
 
 	uint32_t iss, snd_una, snd_nxt, snd_max; /* snd_max: the highest snd_nxt so far */
 	uint32_t snd_wnd, snd_wl1, snd_wl2;
@@ -158,6 +162,7 @@ static inline uint32_t mss_of_mtu(uint32_t mtu, bool v6)
 }
 
 /* tcp.c */
+const char *tcp_state_name(size_t state); /* enum tcp_state */
 struct tcp_flow *flow_find(struct tcp *tcp, const struct tcp_key *key);
 /* RFC 9293 section 3.10.7.1: RST for a segment that came from @from to @to, and for that alone. */
 void tcp_answer_stray(struct tcp *tcp, const struct tcpseg *seg, const struct mac *from,
@@ -167,6 +172,7 @@ struct tcp_flow *flow_new(struct tcp *tcp, const struct tcp_key *key); /* below 
 void flow_touch(struct tcp_flow *flow); /* work for it at the end of this turn */
 void flow_set_timer(struct tcp_flow *flow, int64_t at_ms);
 void flow_destroy(struct tcp_flow *flow); /* silently; the host's side is reset if unfinished */
+void flow_kill(struct tcp_flow *flow);	  /* both ends are reset */
 void flow_time_wait(struct tcp_flow *flow);
 void flow_forget_early(struct tcp_flow *flow);
 void flow_leave_guest(struct tcp_flow *flow);  /* it has reset; to_host is not empty */
@@ -214,6 +220,9 @@ void flow_write_host(struct tcp_flow *flow);   /* to_host, then SHUT_WR */
 uint32_t flow_take(struct tcp_flow *flow, const uint8_t *bytes, uint32_t len);
 bool flow_read_host(struct tcp_flow *flow, uint32_t limit); /* false: nothing came */
 void flow_refuse(struct tcp_flow *flow, int error); /* tell the guest as the host was told */
+
+/* tcp_list.c */
+extern const struct flows_class tcp_flows_class;
 
 /* tcp_open.c */
 void flow_open_input(struct tcp_flow *flow, const struct tcpseg *seg); /* in SYN_SENT */

@@ -207,6 +207,8 @@ uint32_t flow_take(struct tcp_flow *flow, const uint8_t *bytes, uint32_t len)
 		return len;
 	taken += bytequeue_append(&flow->to_host, flow->tcp->host_pool, bytes + taken, len - taken);
 	flow->tcp->stats.bytes_to_host += taken;
+	flow->listed.bytes_to_host += taken;
+	flow->used_ms = loop_now_ms(flow->tcp->loop);
 	tally_from_guest(flow->tally, taken);
 	return taken; /* the rest is not acknowledged, and comes again */
 }
@@ -279,6 +281,8 @@ bool flow_read_host(struct tcp_flow *flow, uint32_t limit)
 	if (got > 0) {
 		tcp->senders += was_empty;
 		tcp->stats.bytes_to_guest += (uint64_t)got;
+		flow->listed.bytes_to_guest += (uint64_t)got;
+		flow->used_ms = loop_now_ms(tcp->loop);
 		tally_to_guest(flow->tally, (uint64_t)got);
 		return true;
 	}

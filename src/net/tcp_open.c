@@ -132,6 +132,8 @@ int tcp_open_to_guest(struct tcp *tcp, int fd, const struct tcp_endpoints *ends)
 		return r;
 	}
 	flow->tally = tally_begin(ends->tally);
+	flow->listed.inbound = true;
+	flow->listed.forward_id = tally_forward(ends->tally);
 	try_syn(flow, false);
 	return 0;
 }
@@ -221,9 +223,7 @@ size_t tcp_drop(struct tcp *tcp, const struct tally *tally)
 			next = flow->hash_next;
 			if (!flow->tally || flow->tally != tally)
 				continue;
-			if (flow->state != TCP_TIME_WAIT) /* the guest has gone already */
-				flow_reset_guest(flow);
-			flow_destroy(flow);
+			flow_kill(flow);
 			count++;
 		}
 	}

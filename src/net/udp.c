@@ -189,7 +189,11 @@ void udp_insert(struct udp *udp, struct udp_flow *flow, const struct udp_key *ke
 	flow->hash_next = *chain;
 	*chain = flow;
 	flow->idle.data = flow;
+	flow->udp = udp;
 	enqueue(udp, flow, queue);
+	flow->listed.class = &udp_flows_class;
+	flow->listed.begun_ms = flow->used_ms;
+	flows_add(udp->output.flows, &flow->listed);
 	if (udp_is_session(flow)) {
 		udp->stats.sessions++;
 		udp->stats.sessions_opened++;
@@ -222,6 +226,7 @@ void udp_destroy(struct udp *udp, struct udp_flow *flow)
 		at = &(*at)->hash_next;
 	*at = flow->hash_next;
 	g_queue_unlink(&udp->idle[flow->queue], &flow->idle);
+	flows_remove(udp->output.flows, &flow->listed);
 	if (udp_is_session(flow)) {
 		udp_session_release(udp, udp_session_of(flow));
 		udp->stats.sessions--;

@@ -23,6 +23,7 @@
 #include "wire/frame.h"
 #include "wire/inet.h"
 
+struct flows;
 struct forward_spec;
 struct loop;
 struct settings;
@@ -43,6 +44,7 @@ struct udp_output {
 	 * udp_neighbour() follows. With @doubt it is asked for in any case.
 	 */
 	bool (*neighbour)(const struct ip *ip, bool doubt, struct mac *ret, void *data);
+	struct flows *flows; /* borrowed: where bindings and sessions are listed; NULL: nowhere */
 };
 
 /* @loop and @settings are borrowed. 0 or -errno. */

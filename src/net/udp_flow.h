@@ -5,6 +5,7 @@
  *   udp_host.c     what comes to a binding's socket, and how datagrams get to the guest
  *   udp_error.c    what the host's kernel says became of a datagram
  *   udp_forward.c  ports of the host that lead to the guest: sockets and sessions
+ *   udp_list.c     what is told of both to those who list them
  */
 #ifndef NET_UDP_FLOW_H
 #define NET_UDP_FLOW_H
@@ -18,6 +19,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "net/flows.h"
 #include "net/peerset.h"
 #include "net/settings.h"
 #include "net/sockaddr.h"
@@ -63,11 +65,12 @@ struct udp_flow {
 	int64_t used_ms;
 	struct mac our_mac;
 	uint8_t queue; /* enum udp_queue */
+	struct udp *udp;
+	struct flows_entry listed;
 };
 
 struct udp_binding {
 	struct udp_flow flow;
-	struct udp *udp;
 	struct mac guest_mac;
 	int fd; /* owned */
 	struct loop_source *source;
@@ -119,7 +122,7 @@ struct udp_batch {
 	struct mmsghdr messages[UDP_BATCH];
 	struct iovec parts[UDP_BATCH];
 	struct udp_outgoing {
-		const struct udp_flow *flow;
+		struct udp_flow *flow;
 		union sockaddr_any to;
 		struct ip seen; /* to whom, in the guest's words */
 		uint16_t seen_port;
@@ -259,6 +262,9 @@ bool udp_has_peer(const struct udp *udp, const struct udp_binding *binding, cons
 bool udp_may_answer(const struct udp *udp, const struct udp_binding *binding, const struct ip *ip,
 		    uint16_t port);
 
+/* udp_list.c */
+extern const struct flows_class udp_flows_class;
+
 /* udp_guest.c */
 void udp_flush(struct udp *udp); /* send the batch */
 
@@ -285,7 +291,7 @@ void udp_receive(struct udp *udp, int fd, udp_take_fn *take, void *data);
 /* To the guest, in the words of @gram, of which src, dst and the ports are set; the rest is
  * @arrival's.
  */
-void udp_deliver(struct udp *udp, const struct udp_flow *flow, struct udpgram *gram,
+void udp_deliver(struct udp *udp, struct udp_flow *flow, struct udpgram *gram,
 		 const struct udp_arrival *arrival);
 struct udp_inbox *udp_inbox_new(void);
 void udp_inbox_free(struct udp_inbox *inbox);

@@ -153,6 +153,7 @@ static struct udp_session *session_new(struct udp_forward *forward, const struct
 	session = g_new0(struct udp_session, 1);
 	session->forward = forward;
 	(void)tally_begin(forward->tally); /* which outlives its sessions */
+	session->flow.listed.forward_id = tally_forward(forward->tally);
 	session->client = *client;
 	session->of_forward.data = session;
 	session->flow.our_mac = addrplan_gateway_mac(&udp->settings->plan, forward->guest.family);
@@ -176,6 +177,7 @@ static struct udp_session *session_of_stranger(struct udp_forward *forward,
 	session = session_new(forward, &key, &arrival->from, UDP_SESSIONS_SHORT);
 	session->local = arrival->local;
 	session->local_interface = arrival->local_interface;
+	session->flow.listed.inbound = true;
 	return session;
 }
 
@@ -230,8 +232,7 @@ struct udp_session *udp_session_for(struct udp *udp, const struct udpgram *gram,
 	return target ? session_to(udp, gram, &key, target) : NULL;
 }
 
-static void deliver(struct udp *udp, const struct udp_session *session,
-		    const struct udp_arrival *arrival)
+static void deliver(struct udp *udp, struct udp_session *session, const struct udp_arrival *arrival)
 {
 	const struct udp_key *key = &session->flow.key;
 	struct udpgram gram = {

@@ -188,6 +188,7 @@ static void count_sent(struct udp *udp, const struct udp_outgoing *item, size_t 
 {
 	udp->stats.datagrams_to_host += udp_datagrams(len, item->gso_size);
 	udp->stats.bytes_to_host += len;
+	item->flow->listed.bytes_to_host += len;
 	if (udp_is_session(item->flow))
 		tally_from_guest(udp_forward_of(item->flow)->tally, len);
 }
@@ -307,7 +308,6 @@ static int binding_new(struct udp *udp, const struct udp_key *key, const struct 
 		return fd;
 	udp_make_room(udp, false);
 	binding = g_new0(struct udp_binding, 1);
-	binding->udp = udp;
 	binding->fd = fd;
 	r = loop_add(udp->loop, fd, EPOLLIN, udp_binding_event, binding, &binding->source);
 	if (r < 0) {

@@ -302,11 +302,13 @@ static bool send_frame(struct udp *udp, const struct udp_flow *flow, const struc
 			     partial ? &offload : NULL, output->data);
 }
 
-static void count_delivered(struct udp *udp, bool sent, size_t datagrams, size_t len)
+static void count_delivered(struct udp *udp, struct udp_flow *flow, bool sent, size_t datagrams,
+			    size_t len)
 {
 	if (sent) {
 		udp->stats.datagrams_to_guest += datagrams;
 		udp->stats.bytes_to_guest += len;
+		flow->listed.bytes_to_guest += len;
 	} else {
 		udp_count_drops(udp, UDP_DROP_LINK_FULL, datagrams);
 	}
@@ -320,7 +322,7 @@ static size_t room_in_packet(const struct udp *udp, const struct udpgram *gram)
 	return udp->settings->mtu - MIN(headers, udp->settings->mtu);
 }
 
-static void deliver_one(struct udp *udp, const struct udp_flow *flow, struct udpgram *gram)
+static void deliver_one(struct udp *udp, struct udp_flow *flow, struct udpgram *gram)
 {
 	bool sent;
 
@@ -330,10 +332,10 @@ static void deliver_one(struct udp *udp, const struct udp_flow *flow, struct udp
 	} else {
 		sent = send_fragments(udp, flow, gram);
 	}
-	count_delivered(udp, sent, 1, gram->len);
+	count_delivered(udp, flow, sent, 1, gram->len);
 }
 
-void udp_deliver(struct udp *udp, const struct udp_flow *flow, struct udpgram *gram,
+void udp_deliver(struct udp *udp, struct udp_flow *flow, struct udpgram *gram,
 		 const struct udp_arrival *arrival)
 {
 	const size_t size = arrival->gso_size == 0 ? arrival->len : arrival->gso_size;
@@ -352,7 +354,7 @@ void udp_deliver(struct udp *udp, const struct udp_flow *flow, struct udpgram *g
 
 		gram->id = (uint16_t)udp->packet_id;
 		udp->packet_id += (uint32_t)datagrams; /* each one has its own */
-		count_delivered(udp, send_frame(udp, flow, gram, (uint16_t)size), datagrams,
+		count_delivered(udp, flow, send_frame(udp, flow, gram, (uint16_t)size), datagrams,
 				arrival->len);
 		return;
 	}
@@ -367,7 +369,7 @@ void udp_deliver(struct udp *udp, const struct udp_flow *flow, struct udpgram *g
 static bool is_invited(struct udp_binding *binding, const struct udp_arrival *arrival,
 		       struct udpgram *ret)
 {
-	struct udp *udp = binding->udp;
+	struct udp *udp = binding->flow.udp;
 	const struct settings *settings = udp->settings;
 	const bool is_dns = binding->flow.key.kind == UDP_DNS;
 
@@ -391,7 +393,7 @@ static bool is_invited(struct udp_binding *binding, const struct udp_arrival *ar
 /* Where anybody may send, strangers do not keep a binding (RFC 4787 section 4.3). */
 static bool is_awaited(const struct udp_binding *binding, const union sockaddr_any *from)
 {
-	const struct udp *udp = binding->udp;
+	const struct udp *udp = binding->flow.udp;
 	const struct ip ip = sockaddr_ip(from);
 
 	return udp->settings->udp_filter != UDP_FILTER_NONE ||
@@ -401,7 +403,7 @@ static bool is_awaited(const struct udp_binding *binding, const union sockaddr_a
 static void take_datagram(const struct udp_arrival *arrival, void *data)
 {
 	struct udp_binding *binding = data;
-	struct udp *udp = binding->udp;
+	struct udp *udp = binding->flow.udp;
 	struct udp_flow *flow = &binding->flow;
 	struct udpgram gram = { .dport = flow->key.guest_port };
 
@@ -420,6 +422,6 @@ void udp_binding_event(uint32_t events, void *data)
 	struct udp_binding *binding = data;
 
 	if (events & EPOLLERR)
-		udp_read_errors(binding->udp, binding->fd, binding, NULL);
-	udp_receive(binding->udp, binding->fd, take_datagram, binding);
+		udp_read_errors(binding->flow.udp, binding->fd, binding, NULL);
+	udp_receive(binding->flow.udp, binding->fd, take_datagram, binding);
 }

@@ -4,11 +4,13 @@
 #include <jansson.h>
 #include <string.h>
 
+/* Of a flow: greater ones are no whole numbers in JSON (RFC 8259 section 6). */
+#define ID_MAX ((uint64_t)1 << 53)
+
 static const char *const verb_names[] = {
-	[APIREQ_ADD_HOSTFWD] = "add_hostfwd",
-	[APIREQ_LIST_HOSTFWD] = "list_hostfwd",
-	[APIREQ_REMOVE_HOSTFWD] = "remove_hostfwd",
-	[APIREQ_GET_STATS] = "get_stats",
+	[APIREQ_ADD_HOSTFWD] = "add_hostfwd",	    [APIREQ_LIST_HOSTFWD] = "list_hostfwd",
+	[APIREQ_REMOVE_HOSTFWD] = "remove_hostfwd", [APIREQ_GET_STATS] = "get_stats",
+	[APIREQ_LIST_FLOWS] = "list_flows",	    [APIREQ_KILL_FLOW] = "kill_flow",
 };
 static_assert(sizeof(verb_names) / sizeof(verb_names[0]) == APIREQ_VERBS, "a name per verb");
 
@@ -169,6 +171,57 @@ static const char *parse_remove(const json_t *args, struct apireq *req)
 	return NULL;
 }
 
+/* A whole number from @min to @max. */
+static bool get_whole(const json_t *value, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	double number = json_number_value(value);
+
+	if (!json_is_number(value) || !(number >= (double)min && number <= (double)max) ||
+	    number != (double)(uint64_t)number)
+		return false;
+	*ret = (uint64_t)number;
+	return true;
+}
+
+/* The same, where absent and null leave *ret as it is. */
+static bool get_option(const json_t *args, const char *key, uint64_t min, uint64_t max,
+		       uint64_t *ret)
+{
+	const json_t *value = json_object_get(args, key);
+
+	return !value || json_is_null(value) || get_whole(value, min, max, ret);
+}
+
+static const char *parse_list_flows(const json_t *args, struct apireq *req)
+{
+	const json_t *proto = json_object_get(args, "proto");
+	const json_t *peer = json_object_get(args, "peer_addr");
+	uint64_t limit = APIREQ_FLOWS_DEFAULT, guest_port = 0;
+
+	if (!get_option(args, "after", 0, ID_MAX, &req->flows.after))
+		return "bad request: list_flows: bad arguments.after";
+	if (!get_option(args, "limit", 1, APIREQ_FLOWS_MAX, &limit))
+		return "bad request: list_flows: bad arguments.limit";
+	req->flows.has_proto = proto && !json_is_null(proto);
+	if (req->flows.has_proto && !get_proto(args, &req->flows.proto))
+		return "bad request: list_flows: bad arguments.proto";
+	if (!get_option(args, "guest_port", 1, UINT16_MAX, &guest_port))
+		return "bad request: list_flows: bad arguments.guest_port";
+	if ((peer && !json_is_null(peer) && !json_is_string(peer)) ||
+	    !get_address(args, "peer_addr", &req->flows.peer_addr))
+		return "bad request: list_flows: bad arguments.peer_addr";
+	req->flows.limit = (unsigned)limit;
+	req->flows.guest_port = (uint16_t)guest_port;
+	return NULL;
+}
+
+static const char *parse_kill_flow(const json_t *args, struct apireq *req)
+{
+	if (!get_whole(json_object_get(args, "id"), 1, ID_MAX, &req->id))
+		return "bad request: kill_flow: bad arguments.id";
+	return NULL;
+}
+
 static const char *parse_nothing(const json_t *args, struct apireq *req)
 {
 	(void)args;
@@ -179,10 +232,9 @@ static const char *parse_nothing(const json_t *args, struct apireq *req)
 static const char *parse_root(const json_t *root, struct apireq *req)
 {
 	static const char *(*const parse_arguments[])(const json_t *, struct apireq *) = {
-		[APIREQ_ADD_HOSTFWD] = parse_add,
-		[APIREQ_LIST_HOSTFWD] = parse_nothing,
-		[APIREQ_REMOVE_HOSTFWD] = parse_remove,
-		[APIREQ_GET_STATS] = parse_nothing,
+		[APIREQ_ADD_HOSTFWD] = parse_add,	[APIREQ_LIST_HOSTFWD] = parse_nothing,
+		[APIREQ_REMOVE_HOSTFWD] = parse_remove, [APIREQ_GET_STATS] = parse_nothing,
+		[APIREQ_LIST_FLOWS] = parse_list_flows, [APIREQ_KILL_FLOW] = parse_kill_flow,
 	};
 	const char *execute;
 

@@ -2,7 +2,7 @@
  *
  * Pure. The dialect is slirp4netns': {"execute": VERB, "arguments": {...}} and nothing after
  * it counts. Unknown keys are ignored. Error texts are those that its callers know. Ours are host
- * port 0, "count", "host_path" and "drop".
+ * port 0, "count", "host_path" and "drop", and the verbs that say so.
  */
 #ifndef WIRE_APIREQ_H
 #define WIRE_APIREQ_H
@@ -32,15 +32,31 @@ enum apireq_verb {
 	APIREQ_ADD_HOSTFWD,
 	APIREQ_LIST_HOSTFWD,
 	APIREQ_REMOVE_HOSTFWD,
-	APIREQ_GET_STATS, /* not of slirp4netns */
+	APIREQ_GET_STATS, /* not of slirp4netns, like those that follow */
+	APIREQ_LIST_FLOWS,
+	APIREQ_KILL_FLOW,
 	APIREQ_VERBS
+};
+
+#define APIREQ_FLOWS_DEFAULT 1000 /* flows in one answer */
+#define APIREQ_FLOWS_MAX 10000
+
+/* Which flows are to be listed; a filter that was left out lets all through. */
+struct apireq_flows {
+	uint64_t after; /* the ones with greater ids; 0: all */
+	unsigned limit; /* so many at most, from 1 */
+	bool has_proto;
+	enum transport proto;
+	uint16_t guest_port; /* 0: any */
+	struct ip peer_addr; /* in the guest's words or in the host's; IP_NONE: any */
 };
 
 struct apireq {
 	enum apireq_verb verb;
-	struct portspec forward; /* add_hostfwd; the host's address is set */
-	uint64_t id;		 /* remove_hostfwd */
-	bool drop;		 /* the same: its connections end too */
+	struct portspec forward;   /* add_hostfwd; the host's address is set */
+	uint64_t id;		   /* remove_hostfwd, kill_flow */
+	bool drop;		   /* remove_hostfwd: its connections end too */
+	struct apireq_flows flows; /* list_flows */
 };
 
 /* Parse @len bytes (a NUL byte ends them). True and *ret, or false and *reterr_desc, a text of

@@ -213,6 +213,9 @@ REQUESTS = {
     "add-fraction": ADD % ("", "80.5"), "add-huge": ADD % ("", "1e99"), "add-bare": '{"execute":"add_hostfwd"}',
     "list": '{"execute":"list_hostfwd"}\0', "stats": '{"execute":"get_stats"}', "remove": '{"execute":"remove_hostfwd","arguments":{"id":1}}',
     "add-range": ADD % ("", '1,"count":9'), "add-path": ADD % ("", '1,"host_path":"/x"'), "drop": '{"execute":"remove_hostfwd","arguments":{"id":1,"drop":true}}',
+    "list-flows": '{"execute":"list_flows","arguments":{"after":17,"limit":10000,"proto":"udp","guest_port":53,"peer_addr":"fd00::3"}}',
+    "list-flows-bare": '{"execute":"list_flows"}', "list-flows-bad": '{"execute":"list_flows","arguments":{"limit":1e99,"after":null,"proto":1}}',
+    "kill-flow": '{"execute":"kill_flow","arguments":{"id":9007199254740992}}', "kill-flow-bad": '{"execute":"kill_flow","arguments":{"id":-0.5}}',
     "array": "[1]", "number": "12", "string": '"a\\"b"', "open": '{"a":"\\', "twice": '{"a":1,"a":2}', "empty": " ",
 }
 NAMESERVERS = {

@@ -79,6 +79,10 @@ static void test_add(void)
 	ADD("\"proto\":\"" proto "\",\"host_path\":" path ",\"guest_port\":80" more)
 #define LONG_PATH "/123456789012345678901234567890123456789012345678901234567890"
 #define REMOVE(id) "{\"execute\":\"remove_hostfwd\",\"arguments\":{\"id\":" id "}}"
+#define LIST(fields) "{\"execute\":\"list_flows\",\"arguments\":{" fields "}}"
+#define KILL(id) "{\"execute\":\"kill_flow\",\"arguments\":{\"id\":" id "}}"
+#define BAD_LIST(what) "bad request: list_flows: bad arguments." what
+#define BAD_KILL "bad request: kill_flow: bad arguments.id"
 #define BAD(what) "bad request: add_hostfwd: bad arguments." what
 
 static struct apireq parsed(const char *text)
@@ -121,6 +125,32 @@ static void test_default_host_address(void)
 			 "\"guest_addr\":\"fd00::100\""));
 	g_assert_cmpint(req.forward.host_addr.family, ==, IP_V6);
 	g_assert_true(ip_is_any(&req.forward.host_addr));
+}
+
+static void test_flows(void)
+{
+	struct apireq_flows flows = parsed("{\"execute\":\"list_flows\"}").flows;
+	char text[IP_TEXT_MAX];
+
+	g_assert_cmpuint(flows.after, ==, 0);
+	g_assert_cmpuint(flows.limit, ==, APIREQ_FLOWS_DEFAULT);
+	g_assert_false(flows.has_proto);
+	g_assert_cmpuint(flows.guest_port, ==, 0);
+	g_assert_cmpint(flows.peer_addr.family, ==, IP_NONE);
+	flows = parsed(LIST("\"after\":9007199254740992,\"limit\":10000,\"proto\":\"udp\","
+			    "\"guest_port\":65535,\"peer_addr\":\"fd00::2\""))
+			.flows;
+	g_assert_cmpuint(flows.after, ==, (uint64_t)1 << 53);
+	g_assert_cmpuint(flows.limit, ==, 10000);
+	g_assert_true(flows.has_proto);
+	g_assert_cmpint(flows.proto, ==, TRANSPORT_UDP);
+	g_assert_cmpuint(flows.guest_port, ==, 65535);
+	g_assert_cmpstr(ip_format(&flows.peer_addr, text), ==, "fd00::2");
+	flows = parsed(LIST("\"after\":null,\"limit\":null,\"proto\":null,\"peer_addr\":null"))
+			.flows;
+	g_assert_cmpuint(flows.limit, ==, APIREQ_FLOWS_DEFAULT);
+	g_assert_false(flows.has_proto);
+	g_assert_cmpuint(parsed(KILL("9007199254740992")).id, ==, (uint64_t)1 << 53);
 }
 
 static void test_errors(void)
@@ -170,6 +200,23 @@ static void test_errors(void)
 		{ REMOVE("\"1\""), "bad request: remove_hostfwd: bad arguments.id" },
 		{ REMOVE("-1"), "bad request: remove_hostfwd: bad arguments.id" },
 		{ REMOVE("1.5"), "bad request: remove_hostfwd: bad arguments.id" },
+		{ LIST("\"after\":-1"), BAD_LIST("after") },
+		{ LIST("\"after\":1e16"), BAD_LIST("after") },
+		{ LIST("\"after\":\"1\""), BAD_LIST("after") },
+		{ LIST("\"limit\":0"), BAD_LIST("limit") },
+		{ LIST("\"limit\":10001"), BAD_LIST("limit") },
+		{ LIST("\"limit\":1.5"), BAD_LIST("limit") },
+		{ LIST("\"proto\":\"icmp\""), BAD_LIST("proto") },
+		{ LIST("\"guest_port\":0"), BAD_LIST("guest_port") },
+		{ LIST("\"guest_port\":65536"), BAD_LIST("guest_port") },
+		{ LIST("\"peer_addr\":\"x\""), BAD_LIST("peer_addr") },
+		{ LIST("\"peer_addr\":1"), BAD_LIST("peer_addr") },
+		{ "{\"execute\":\"kill_flow\"}", BAD_KILL },
+		{ KILL("0"), BAD_KILL },
+		{ KILL("-1"), BAD_KILL },
+		{ KILL("1.5"), BAD_KILL },
+		{ KILL("1e300"), BAD_KILL },
+		{ KILL("\"1\""), BAD_KILL },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -218,6 +265,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/apireq/beyond", test_beyond);
 	g_test_add_func("/apireq/default-host-address", test_default_host_address);
 	g_test_add_func("/apireq/without-arguments", test_without_arguments);
+	g_test_add_func("/apireq/flows", test_flows);
 	g_test_add_func("/apireq/errors", test_errors);
 	return g_test_run();
 }

@@ -119,7 +119,7 @@ static void start(struct world *w, const char *host, const char *guest)
 	w->settings.tcp_flows = 100000;
 	g_assert_true(addrplan_parse("10.0.2.0/24", &w->settings.plan, error));
 	g_assert_cmpint(tcp_new(w->loop, &w->settings, &output, &w->tcp), ==, 0);
-	w->tally = tally_new();
+	w->tally = tally_new(1);
 	w->context = (struct forward_context){ w->loop, w->tcp, &w->settings, w->tally };
 	g_assert_true(ip_parse(host, &w->spec.host_addr));
 	g_assert_true(ip_parse(guest, &w->spec.guest_addr));
@@ -343,7 +343,7 @@ static void expect_end(int client, int error)
 static void test_drop(void)
 {
 	struct world w;
-	struct tally *other = tally_new();
+	struct tally *other = tally_new(1);
 	struct forward *second = NULL;
 	const uint16_t first_port = (start(&w, "127.0.0.1", "10.0.2.100"), w.spec.host_port);
 

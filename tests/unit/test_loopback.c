@@ -73,7 +73,7 @@ static void setup(struct world *w)
 {
 	int pair[2];
 
-	*w = (struct world){ .loop = loop_new(), .tally = tally_new() };
+	*w = (struct world){ .loop = loop_new(), .tally = tally_new(1) };
 	w->wake.fn = woken;
 	g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), ==, 0);
 	w->sock = pair[0];

@@ -33,6 +33,31 @@ static bool has(struct peerset *set, struct peerset_common *common, unsigned num
 	return peerset_has(set, common, &p);
 }
 
+/* How many there are, each once, however often it was added and in whichever table it is. */
+static void test_count(void)
+{
+	struct peerset_common common = fresh();
+	struct peerset set = { 0 };
+	struct peer without_port = { .address = { 9 } };
+
+	g_assert_cmpuint(peerset_count(&set), ==, 0);
+	add(&set, &common, 5, 6);
+	add(&set, &common, 5, 6);
+	g_assert_cmpuint(peerset_count(&set), ==, 1);
+	g_assert_cmpuint(peerset_only(&set)->port, ==, peer(5).port);
+	peerset_add(&set, &common, &without_port);
+	g_assert_cmpuint(peerset_count(&set), ==, 1);
+	g_assert_cmpuint(peerset_only(&set)->port, ==, peer(5).port);
+	for (unsigned i = 0; i < PEERSET_YOUNG + 1; i++) {
+		add(&set, &common, i, i + 1);
+		g_assert_cmpuint(peerset_count(&set), ==, i < 5 ? i + 2 : i + 1);
+	}
+	add(&set, &common, 0, PEERSET_YOUNG + 1);
+	g_assert_cmpuint(peerset_count(&set), ==, PEERSET_YOUNG + 1);
+	peerset_clear(&set, &common);
+	g_assert_cmpuint(peerset_count(&set), ==, 0);
+}
+
 /* The first one costs no table, and the next ones are exact in address and port. */
 static void test_few(void)
 {
@@ -122,6 +147,7 @@ static void test_against_a_list(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/peerset/count", test_count);
 	g_test_add_func("/peerset/few", test_few);
 	g_test_add_func("/peerset/generations", test_generations);
 	g_test_add_func("/peerset/common-limit", test_common_limit);

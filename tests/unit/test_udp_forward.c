@@ -313,7 +313,7 @@ static void test_flood_of_answered_clients(void)
 /* What comes of a port's clients is counted beside it, and outlives it. */
 static void test_tally(void)
 {
-	struct tally *tally = tally_new();
+	struct tally *tally = tally_new(1);
 	struct udp_forward *forward;
 	struct sockaddr_in port;
 	struct world w;
