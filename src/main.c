@@ -5,6 +5,7 @@
 #include "app/check_main.h"
 #include "app/cli_compat.h"
 #include "app/completion_main.h"
+#include "app/ctl_main.h"
 #include "app/exec_main.h"
 #include "os/proc.h"
 
@@ -18,6 +19,7 @@ static const struct {
 } commands[] = {
 	{ "check", check_main },
 	{ "completion", completion_main },
+	{ "ctl", ctl_main },
 	{ "exec", exec_main },
 };
 

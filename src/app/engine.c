@@ -309,6 +309,16 @@ static int start_ports(struct engine *engine, const struct engine_input *input)
 	return publish_all(engine->ports, settings);
 }
 
+/* slirp4netns takes a socket away from whoever has it, and leaves it to the umask who may connect. */
+static int listen_for_api(const struct settings *settings, struct unixsock *ret)
+{
+	const mode_t mode = settings->compat ? UNIXSOCK_MODE_UMASK : UNIXSOCK_MODE_PRIVATE;
+
+	if (!settings->compat && unixsock_is_used(settings->api_path))
+		return -EADDRINUSE;
+	return unixsock_listen(settings->api_path, SOCK_STREAM, mode, SOMAXCONN, ret);
+}
+
 static int start_api(struct engine *engine)
 {
 	const struct settings *settings = engine->settings;
@@ -322,11 +332,14 @@ static int start_api(struct engine *engine)
 
 	if (!settings->api_path)
 		return 0;
-	r = unixsock_listen(settings->api_path, SOCK_STREAM, SOMAXCONN, &engine->api_sock);
+	r = listen_for_api(settings, &engine->api_sock);
 	if (r == 0)
 		r = api_new(engine->loop, engine->api_sock.fd, &subjects, &engine->api);
-	if (r < 0)
+	if (r < 0 && settings->compat)
 		log_line("api_bindlisten: bind: %s", strerror(-r));
+	else if (r < 0)
+		log_line("API socket '%s': %s", settings->api_path,
+			 r == -EADDRINUSE ? "it is in use, or no socket" : strerror(-r));
 	return r;
 }
 

@@ -168,7 +168,7 @@ static int link_from_bess(struct front *front)
 {
 	const char *path = front->settings->path;
 	struct unixsock *bess = &front->engine.bess;
-	int r = unixsock_listen(path, SOCK_SEQPACKET, 0, bess);
+	int r = unixsock_listen(path, SOCK_SEQPACKET, UNIXSOCK_MODE_UMASK, 0, bess);
 	int fd;
 
 	if (r < 0) {

@@ -36,7 +36,7 @@ int publish_open_path(const char *path, void *data)
 		return -EMFILE;
 	if (unixsock_is_used(path))
 		return -EADDRINUSE;
-	r = unixsock_listen(path, SOCK_STREAM, SOMAXCONN, place);
+	r = unixsock_listen(path, SOCK_STREAM, UNIXSOCK_MODE_UMASK, SOMAXCONN, place);
 	return r < 0 ? r : place->fd;
 }
 

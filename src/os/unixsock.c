@@ -20,7 +20,7 @@ bool unixsock_is_used(const char *path)
 	       (errno != ECONNREFUSED && errno != ENOENT && errno != ENOTDIR);
 }
 
-int unixsock_listen(const char *path, int type, int backlog, struct unixsock *ret)
+int unixsock_listen(const char *path, int type, mode_t mode, int backlog, struct unixsock *ret)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct unixsock sock = UNIXSOCK_NONE;
@@ -34,6 +34,9 @@ int unixsock_listen(const char *path, int type, int backlog, struct unixsock *re
 	memcpy(sock.path, path, len + 1);
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
+		return -errno;
+	/* bind(2) gives the file the mode of the socket, less the umask (Linux, net/unix/af_unix.c). */
+	if (fchmod(fd, mode) < 0)
 		return -errno;
 	if (len > 0 && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 		(void)unlink(path); /* bind(2) says it if that failed */

@@ -22,10 +22,14 @@ struct unixsock {
  */
 bool unixsock_is_used(const char *path);
 
+#define UNIXSOCK_MODE_PRIVATE 0600
+#define UNIXSOCK_MODE_UMASK 0777 /* as far as the umask lets it */
+
 /* Bind and listen. A socket file left at @path is replaced; a file of any other kind is kept,
- * and the answer is -EADDRINUSE. @type: SOCK_STREAM or SOCK_SEQPACKET. 0 or -errno.
+ * and the answer is -EADDRINUSE. @type: SOCK_STREAM or SOCK_SEQPACKET. @mode: who may connect, from the
+ * first moment on. 0 or -errno.
  */
-int unixsock_listen(const char *path, int type, int backlog, struct unixsock *ret);
+int unixsock_listen(const char *path, int type, mode_t mode, int backlog, struct unixsock *ret);
 
 /* Remove the file unless it has been replaced by another. No error is reported. */
 void unixsock_unlink(const struct unixsock *sock);
