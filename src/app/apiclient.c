@@ -99,6 +99,7 @@ int apiclient_ask(const char *path, const json_t *request, json_t **ret, const c
 	g_autoptr(GString) answer = g_string_new(NULL);
 	struct exchange exchange = { .end_ms = clock_now_ms() + APICLIENT_TIMEOUT_MS };
 	autofd int fd = connect_to(path);
+	json_t *parsed;
 	char *dumped;
 	int r;
 
@@ -118,10 +119,11 @@ int apiclient_ask(const char *path, const json_t *request, json_t **ret, const c
 	if (r < 0)
 		return r;
 	*reterr = "the answer makes no sense";
-	*ret = json_loadb(answer->str, answer->len, 0, NULL);
-	if (!json_is_object(*ret)) {
-		json_decref(*ret);
+	parsed = json_loadb(answer->str, answer->len, 0, NULL);
+	if (!json_is_object(parsed)) {
+		json_decref(parsed);
 		return -EPROTO;
 	}
+	*ret = parsed;
 	return 0;
 }
