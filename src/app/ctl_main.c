@@ -18,6 +18,7 @@
 #include "app/table.h"
 #include "app/values.h"
 #include "base/log.h"
+#include "wire/apireq.h"
 #include "wire/portspec.h"
 
 #define PAGE 1000      /* flows in one answer */
@@ -34,7 +35,7 @@ struct call {
 struct verb {
 	const char *object, *action; /* action NULL: the object alone */
 	const char *operand;	     /* its name; NULL: there is none */
-	const char *execute;	     /* the API's verb */
+	enum apireq_verb execute;
 	/* What it answers, an owned object; NULL: it has been said why there is none. */
 	json_t *(*ask)(const struct call *call);
 	void (*print)(const json_t *answer); /* NULL: nothing is to be said */
@@ -59,8 +60,8 @@ static const char *text_of(const json_t *object, const char *key)
 /* The whole answer, or NULL after a line. @arguments is taken over. */
 static json_t *exchange(const struct call *call, json_t *arguments)
 {
-	json_t *request =
-		json_pack("{s:s, s:o}", "execute", call->verb->execute, "arguments", arguments);
+	json_t *request = json_pack("{s:s, s:o}", "execute", apireq_verb_name(call->verb->execute),
+				    "arguments", arguments);
 	json_t *answer = NULL;
 	const char *step;
 	int r = apiclient_ask(call->path, request, &answer, &step);
@@ -170,7 +171,7 @@ static json_t *add_one(const struct call *call, const struct portspec *spec)
 /* All or nothing: what has been added for one protocol goes again when the other cannot be. */
 static void take_back(const struct call *call, json_t *added)
 {
-	const struct verb remove = { .execute = "remove_hostfwd" };
+	const struct verb remove = { .execute = APIREQ_REMOVE_HOSTFWD };
 	struct call undo = *call;
 	const char *proto;
 	const json_t *one;
@@ -397,12 +398,12 @@ static void print_stats(const json_t *answer)
 /* ---- the verbs ---- */
 
 static const struct verb verbs[] = {
-	{ "forwards", "list", NULL, "list_hostfwd", ask_plainly, print_forwards },
-	{ "forwards", "add", "SPEC", "add_hostfwd", ask_to_add, print_added },
-	{ "forwards", "remove", "ID", "remove_hostfwd", ask_about_id, NULL },
-	{ "flows", "list", NULL, "list_flows", ask_for_flows, print_flows },
-	{ "flows", "kill", "ID", "kill_flow", ask_about_id, NULL },
-	{ "stats", NULL, NULL, "get_stats", ask_plainly, print_stats },
+	{ "forwards", "list", NULL, APIREQ_LIST_HOSTFWD, ask_plainly, print_forwards },
+	{ "forwards", "add", "SPEC", APIREQ_ADD_HOSTFWD, ask_to_add, print_added },
+	{ "forwards", "remove", "ID", APIREQ_REMOVE_HOSTFWD, ask_about_id, NULL },
+	{ "flows", "list", NULL, APIREQ_LIST_FLOWS, ask_for_flows, print_flows },
+	{ "flows", "kill", "ID", APIREQ_KILL_FLOW, ask_about_id, NULL },
+	{ "stats", NULL, NULL, APIREQ_GET_STATS, ask_plainly, print_stats },
 };
 
 static void explain_verbs(void)
@@ -520,7 +521,7 @@ int ctl_main(int argc, char **argv)
 		return 1;
 	}
 	call.drop = values.drop;
-	if (call.drop && strcmp(call.verb->execute, "remove_hostfwd") != 0) {
+	if (call.drop && call.verb->execute != APIREQ_REMOVE_HOSTFWD) {
 		log_line("--drop goes with \"forwards remove\" only");
 		return 1;
 	}

@@ -14,6 +14,11 @@ static const char *const verb_names[] = {
 };
 static_assert(sizeof(verb_names) / sizeof(verb_names[0]) == APIREQ_VERBS, "a name per verb");
 
+const char *apireq_verb_name(enum apireq_verb verb)
+{
+	return verb_names[verb];
+}
+
 static void scan_byte(struct apireq_scan *scan, char c)
 {
 	if (scan->in_string) {

@@ -38,6 +38,8 @@ enum apireq_verb {
 	APIREQ_VERBS
 };
 
+const char *apireq_verb_name(enum apireq_verb verb); /* as "execute" has it */
+
 #define APIREQ_FLOWS_DEFAULT 1000 /* flows in one answer */
 #define APIREQ_FLOWS_MAX 10000
 

@@ -9,7 +9,7 @@ import subprocess
 
 import source
 
-MAN = "man/gate4netns.1"
+MAN = "man/gate4netns-api.7"
 BEGIN, END = '.\\" counters: begin', '.\\" counters: end'
 
 

@@ -99,11 +99,30 @@ COUNTERS = ".It Va link.drops\nFrames dropped.\n"
     (COUNTERS, "has no lines"),
 ])
 def test_counters_are_in_the_man_page(tree, man, says):
-    put(tree, "man/gate4netns.1", f".Sh API SOCKET\n{man}")
+    put(tree, "man/gate4netns-api.7", f".Sh COUNTERS\n{man}")
     put(tree, "counters", f"#!/bin/sh\ncat <<'END'\n{COUNTERS}END\n")
     (tree / "counters").chmod(0o755)
     done = subprocess.run([sys.executable, HERE / "counters.py", tree, tree / "counters"],
                           capture_output=True, text=True, check=False)
+    assert done.returncode == (1 if says else 0), done.stdout + done.stderr
+    assert says in done.stdout
+
+
+API_PAGE = ".Sh REQUESTS\n{}\n.Sh FROM THE SHELL\n.It Cm flows kill Ar ID Op Fl -x\n.Sh SEE ALSO\n"
+
+
+@pytest.mark.parametrize("items, says", [
+    (".It Cm add_x\n.It Cm list_x", ""),
+    (".It Cm add_x", 'does not describe "list_x" of API'),
+    (".It Cm add_x\n.It Cm list_x\n.It Cm drop_x", 'describes "drop_x", which API does not have'),
+])
+def test_verbs_are_in_the_man_page(tree, items, says):
+    put(tree, "man/gate4netns-api.7", API_PAGE.format(items))
+    for name, text in ("verbs", "add_x\nlist_x"), ("gate4netns", "VERB is one of: flows kill ID"):
+        put(tree, name, f"#!/bin/sh\necho '{text}'\n")
+        (tree / name).chmod(0o755)
+    done = subprocess.run([sys.executable, HERE / "verbs.py", tree, tree / "verbs",
+                           tree / "gate4netns"], capture_output=True, text=True, check=False)
     assert done.returncode == (1 if says else 0), done.stdout + done.stderr
     assert says in done.stdout
 
