@@ -402,8 +402,10 @@ static void test_no_socket(void)
 
 static void test_memory(void)
 {
-	/* glibc adds 16 bytes to each of the two; the third is base/loop.c's, and its size is 64. */
-	g_assert_cmpuint(sizeof(struct udp_binding) + 64 + 3 * 16, <=, 512);
+	/* glibc adds 16 bytes to each of the two; the third is base/loop.c's, and its size is 64. In
+	 * net/flows.c it has a slot of 16, of which half may be holes, and half of the array room.
+	 */
+	g_assert_cmpuint(sizeof(struct udp_binding) + 64 + 3 * 16 + 4 * 16, <=, 512);
 }
 
 int main(int argc, char **argv)

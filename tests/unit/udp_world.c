@@ -74,6 +74,7 @@ void prepare(struct world *w)
 
 	*w = (struct world){ .knows_mac = true, .ttl = 64 };
 	w->loop.now_ms = 1000000;
+	w->flows = flows_new();
 	w->settings.mtu = 1500;
 	w->settings.native_udp = true;
 	w->settings.udp_bindings = 1000;
@@ -95,6 +96,7 @@ void begin(struct world *w, bool large_datagrams)
 		.data = w,
 		.nameserver = find_nameserver,
 		.neighbour = find_neighbour,
+		.flows = w->flows,
 	};
 
 	g_assert_cmpint(udp_new(&w->loop, &w->settings, &output, &w->udp), ==, 0);
@@ -109,6 +111,8 @@ void start(struct world *w)
 void finish(struct world *w)
 {
 	udp_free(w->udp);
+	g_assert_null(flows_next(w->flows, 0));
+	flows_free(w->flows);
 	still_loop_done(&w->loop);
 	g_ptr_array_free(w->frames, TRUE);
 	for (int i = 0; i < SERVERS; i++) {

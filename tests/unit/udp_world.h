@@ -31,6 +31,7 @@ struct world {
 	struct loop loop;
 	struct settings settings;
 	struct udp *udp;
+	struct flows *flows;
 	GPtrArray *frames; /* struct sent */
 	int server[SERVERS];
 	uint16_t port[SERVERS];
