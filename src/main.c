@@ -7,6 +7,9 @@
 #include "app/completion_main.h"
 #include "app/ctl_main.h"
 #include "app/exec_main.h"
+#include "app/completion.h"
+#include "app/run_main.h"
+#include "base/log.h"
 #include "os/proc.h"
 
 #define OWN_NAME "gate4netns"
@@ -21,6 +24,7 @@ static const struct {
 	{ "completion", completion_main },
 	{ "ctl", ctl_main },
 	{ "exec", exec_main },
+	{ "run", run_main },
 };
 
 int main(int argc, char **argv)

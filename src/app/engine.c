@@ -151,7 +151,8 @@ static void exit_requested(uint32_t events, void *data)
 	struct engine *engine = data;
 
 	(void)events;
-	log_line("exitfd event");
+	if (engine->settings->compat)
+		log_line("exitfd event");
 	loop_stop(engine->loop, 0);
 }
 

@@ -1,0 +1,300 @@
+/* Role: runner. The process that the caller started; for the shell it is CMD.
+ * Holds:    the sockets to its two children, the guest that becomes CMD (app/guest.c) and the engine.
+ * Must:     end with CMD and take the engine along, whatever else still runs in the namespace; end
+ *           CMD when the engine has ended.
+ * Must not: keep the TAP, or anything else that would keep the network alive without the engine.
+ *
+ * The engine is in a session of its own, so that nothing that the terminal sends ends the network before
+ * CMD has decided what it means. Its life line is a socket pair: each end sees when the other one's
+ * process has gone.
+ */
+#include "app/run_main.h"
+
+#include <glib.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/cli_own.h"
+#include "app/diagnose.h"
+#include "app/engine.h"
+#include "app/guest.h"
+#include "app/guestlink.h"
+#include "app/supervise.h"
+#include "app/values.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "net/capture.h"
+#include "net/settings.h"
+#include "os/idmap.h"
+#include "os/proc.h"
+#include "os/spawn.h"
+
+struct run {
+	const struct values *values;
+	struct settings settings;
+	struct supervise cmd;
+	int guest_sock;		   /* owned: the guest's reports; -EBADF once CMD runs */
+	int life_sock;		   /* owned: the engine's life line; -EBADF: there is none yet */
+	pid_t engine_pid;	   /* 0: there is none */
+	bool furnished, networked; /* what CMD waits for */
+};
+
+struct engine_order {
+	const struct settings *settings; /* borrowed */
+	struct tap tap;			 /* owned by the engine */
+	int life_sock;			 /* its end; owned */
+};
+
+/* Keep stderr, and what the engine is about; a descriptor of the caller's would stay open as long as the
+ * network is there, and CMD is to be the last one that has it.
+ */
+static bool let_go(struct engine_order *order)
+{
+	int log_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	const int kept[] = { order->tap.fd, order->life_sock, log_fd };
+
+	proc_close_inherited(kept, G_N_ELEMENTS(kept));
+	if (log_fd >= 0)
+		(void)dup3(log_fd, STDERR_FILENO, 0);
+	fd_close(&log_fd);
+	return order->life_sock >= 0;
+}
+
+static void engine_main(const void *data)
+{
+	struct engine_order order = *(const struct engine_order *)data;
+	struct engine_input input = {
+		.settings = order.settings,
+		.link = LINK_NONE,
+		.bess = UNIXSOCK_NONE,
+		.pcap_fd = -EBADF,
+		.broker = BROKER_NONE,
+		.user_fd = -EBADF,
+		.has_tap_mac = true,
+		.tap_mac = order.tap.mac,
+		.exit_fd = order.life_sock,
+	};
+	sigset_t none;
+	int status;
+
+	(void)setsid();
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)let_go(&order);
+	proc_raise_open_files();
+	input.signal_fd = proc_signals_open();
+	input.ready_fd = fcntl(order.life_sock, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	link_attach(&input.link, order.tap.fd, order.tap.vnet_hdr, order.tap.uso);
+	g_strlcpy(input.link_name, order.tap.name, sizeof(input.link_name));
+	status = engine_run(&input);
+	if (status < 0)
+		proc_die_by_signal(-status);
+}
+
+static int start_engine(struct run *run, const struct tap *tap)
+{
+	struct engine_order order = { .settings = &run->settings, .tap = *tap };
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	order.life_sock = pair[1];
+	pid = spawn_detached(engine_main, &order);
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		return pid;
+	}
+	run->life_sock = pair[0];
+	run->engine_pid = pid;
+	return 0;
+}
+
+static void end_engine(struct run *run)
+{
+	fd_close(&run->life_sock);
+	if (run->engine_pid > 0) {
+		while (waitpid(run->engine_pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	run->engine_pid = 0;
+}
+
+/* True: the guest has it. */
+static bool say_go(const struct run *run)
+{
+	const char go = GUEST_GO;
+
+	return send(run->guest_sock, &go, 1, MSG_NOSIGNAL) == 1;
+}
+
+/* Why --map=root is no more than one id; nothing to end for. */
+static const struct {
+	bool explained;
+	enum diagnose_step step;
+} lacks[] = {
+	[IDMAP_LACKS_NOTHING] = { false, 0 },
+	[IDMAP_LACKS_PROGRAMS] = { true, DIAGNOSE_SUBIDS_PROGRAMS },
+	[IDMAP_LACKS_RANGES] = { true, DIAGNOSE_SUBIDS_RANGES },
+	[IDMAP_LACKS_SUCCESS] = { false, 0 },
+};
+
+static bool map_ids(struct run *run)
+{
+	const enum idmap_style style = run->values->map == MAP_ROOT ? IDMAP_ROOT : IDMAP_KEEP;
+	char path[IDMAP_PATH_MAX];
+	enum idmap_lack lack;
+	int r = idmap_write(run->cmd.pid, style, &lack, path);
+
+	if (r < 0) {
+		diagnose(DIAGNOSE_ID_MAP, path, r);
+		return false;
+	}
+	if (lacks[lack].explained)
+		diagnose(lacks[lack].step, NULL, 0);
+	return say_go(run);
+}
+
+static bool take_link(struct run *run)
+{
+	struct tap tap = { .fd = -EBADF };
+	int r = guestlink_receive(run->guest_sock, &run->settings, &tap);
+
+	if (r == 0)
+		r = start_engine(run, &tap);
+	if (r < 0)
+		log_line("cannot start the network: %s", strerror(-r));
+	fd_close(&tap.fd);
+	return r == 0;
+}
+
+/* When both are done: the guest executes CMD and nobody speaks on this socket again. */
+static bool start_when_ready(struct run *run)
+{
+	bool told = true;
+
+	if (run->furnished && run->networked) {
+		told = say_go(run);
+		fd_close(&run->guest_sock);
+	}
+	return told;
+}
+
+/* False: there will be no CMD, and the reason has been logged. */
+static bool hear_guest(struct run *run)
+{
+	struct guest_report report;
+	ssize_t got = recv(run->guest_sock, &report, sizeof(report), 0);
+
+	if (got != sizeof(report))
+		return false; /* it has died, which supervise_wait() will tell */
+	if (report.error < 0) {
+		diagnose(report.refused, report.what[0] != '\0' ? report.what : NULL, report.error);
+		return false;
+	}
+	switch (report.step) {
+	case GUEST_NAMESPACED:
+		return map_ids(run);
+	case GUEST_LINKED:
+		return take_link(run);
+	case GUEST_FURNISHED:
+		run->furnished = true;
+		return start_when_ready(run);
+	}
+	return false;
+}
+
+/* The ready byte, or the end, of which the engine has said the reason. */
+static bool hear_engine(struct run *run)
+{
+	char byte;
+
+	if (recv(run->life_sock, &byte, 1, 0) != 1) {
+		log_line("the network has ended");
+		return false;
+	}
+	run->networked = true;
+	return start_when_ready(run);
+}
+
+static int wait_for_cmd(struct run *run)
+{
+	int status;
+
+	for (;;) {
+		struct pollfd fds[] = {
+			{ .fd = run->guest_sock, .events = POLLIN },
+			{ .fd = run->life_sock, .events = POLLIN },
+		};
+		bool ok = true;
+
+		if (supervise_wait(&run->cmd, fds, G_N_ELEMENTS(fds), &status))
+			return status;
+		if (fds[0].revents != 0)
+			ok = hear_guest(run);
+		if (ok && fds[1].revents != 0)
+			ok = hear_engine(run);
+		if (!ok)
+			break;
+	}
+	supervise_kill(&run->cmd, SIGKILL);
+	(void)supervise_wait(&run->cmd, NULL, 0, &status);
+	return STATUS_FAILED;
+}
+
+static int run_cmd(struct run *run, char **argv)
+{
+	struct guest_order order = { .settings = &run->settings,
+				     .hostname = run->values->hostname };
+	int pair[2], status, r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		r = -errno;
+	else
+		r = supervise_init(&run->cmd);
+	if (r < 0) {
+		log_line("cannot start: %s", strerror(-r));
+		return STATUS_FAILED;
+	}
+	order.sock = pair[1];
+	run->guest_sock = pair[0];
+	r = supervise_start(&run->cmd, argv, guest_prepare, &order);
+	close(pair[1]);
+	if (r < 0) {
+		log_line("fork: %s", strerror(-r));
+		status = STATUS_FAILED;
+	} else {
+		status = wait_for_cmd(run);
+	}
+	end_engine(run);
+	supervise_done(&run->cmd);
+	fd_close(&run->guest_sock);
+	return status;
+}
+
+int run_main(int argc, char **argv)
+{
+	struct values values;
+	struct run run = {
+		.values = &values,
+		.cmd = SUPERVISE_NONE,
+		.guest_sock = -EBADF,
+		.life_sock = -EBADF,
+	};
+	int first, status;
+
+	if (!own_parse(COMMAND_RUN, argc, argv, &values, &first, &status))
+		return status;
+	if (first >= argc) {
+		log_line("usage: gate4netns run %s", own_operands(COMMAND_RUN));
+		return STATUS_FAILED;
+	}
+	if (!own_settings(&values, &run.settings))
+		return STATUS_FAILED;
+	run.settings.target = TARGET_TAPFD;
+	return run_cmd(&run, argv + first);
+}
