@@ -20,6 +20,7 @@
 #include "os/spawn.h"
 
 #define UNWATCHED_MS (30 * 1000)
+#define SETTLE_MS 200
 #define END_WAIT_MS 1000
 
 struct birth { /* what the child gets through fork(2) */
@@ -49,7 +50,8 @@ static void send_news(struct news *news)
 }
 
 /* Each watch is there before the look at the file, so that no change falls between them. Without a
- * watch (inotify instances are few, inotify(7)) look again from time to time.
+ * watch (inotify instances are few, inotify(7)) look again from time to time. An engine that lives for a
+ * moment only gets none: taking one away costs the kernel a grace period, 15 ms that its end would wait for.
  */
 static void keep(const struct birth *birth)
 {
@@ -57,6 +59,7 @@ static void keep(const struct birth *birth)
 	struct pollfd fds[2] = { { .fd = birth->life_read }, { .events = POLLIN } };
 
 	memcpy(news.last, birth->order->resolv, news.len);
+	(void)poll(fds, 1, SETTLE_MS);
 	while (fds[0].revents == 0) {
 		int watch_fd = resolvconf_watch();
 		int r;

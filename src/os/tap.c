@@ -110,6 +110,11 @@ int tap_open(const char *name, enum tap_offloads offloads, struct tap *ret,
 	return attach(name, TAP_PLAIN, ret, reterr_what);
 }
 
+int tap_persist(int fd)
+{
+	return ioctl(fd, TUNSETPERSIST, 1UL) < 0 ? -errno : 0;
+}
+
 int tap_adopt(int fd, enum tap_offloads offloads, struct tap *ret)
 {
 	struct ifreq ifr = { 0 };

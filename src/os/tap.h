@@ -46,6 +46,11 @@ int tap_open(const char *name, enum tap_offloads offloads, struct tap *ret,
  */
 int tap_adopt(int fd, enum tap_offloads offloads, struct tap *ret);
 
+/* Let the device stay when @fd is closed, to go with its namespace: the kernel takes devices out of that
+ * at leisure, but lets whoever closes the last descriptor of another one wait 15 ms and more. 0 or -errno.
+ */
+int tap_persist(int fd);
+
 /* Switch off what tap_open() and tap_adopt() switched on. To be called before the descriptor of
  * a TAP with vnet_hdr is closed: a persistent device keeps its offloads, and its next owner would
  * get frames without checksums that nothing tells from whole ones.
