@@ -99,7 +99,8 @@ static int make_link(const struct guest_order *order)
 
 	if (r < 0)
 		return fail(order, GUEST_LINKED, DIAGNOSE_TUN, what, r);
-	(void)tap_persist(tap.fd); /* the namespace is ours alone, and does not outlive CMD for long */
+	(void)tap_persist(
+		tap.fd); /* the namespace is ours alone, and does not outlive CMD for long */
 	r = done(order, GUEST_LINKED) && guestlink_send(order->sock, &tap) == 0 ? 0 : STATUS_FAILED;
 	fd_close(&tap.fd);
 	return r;
