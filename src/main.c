@@ -7,7 +7,6 @@
 #include "app/completion_main.h"
 #include "app/ctl_main.h"
 #include "app/exec_main.h"
-#include "app/completion.h"
 #include "app/run_main.h"
 #include "base/log.h"
 #include "os/proc.h"

@@ -13,9 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "app/cli_own.h"
 #include "app/guestfiles.h"
 #include "app/guestlink.h"
-#include "app/supervise.h"
 #include "base/fd.h"
 #include "base/fdpass.h"
 #include "net/settings.h"
@@ -55,7 +55,7 @@ static int fail(const struct guest_order *order, enum guest_step step, enum diag
 
 	g_strlcpy(report.what, what ? what : "", sizeof(report.what));
 	(void)send_report(order, &report);
-	return STATUS_FAILED;
+	return OWN_FAILED;
 }
 
 static bool done(const struct guest_order *order, enum guest_step step)
@@ -84,11 +84,11 @@ static int make_namespaces(const struct guest_order *order)
 	if (unshare(CLONE_NEWUSER) < 0)
 		return fail(order, GUEST_NAMESPACED, DIAGNOSE_USER_NAMESPACE, NULL, -errno);
 	if (!done(order, GUEST_NAMESPACED))
-		return STATUS_FAILED;
+		return OWN_FAILED;
 	/* The maps are written meanwhile: a network namespace takes the kernel a while. */
 	if (unshare(others) < 0)
 		return fail(order, GUEST_LINKED, DIAGNOSE_NETWORK_NAMESPACE, NULL, -errno);
-	return wait_for_go(order) ? 0 : STATUS_FAILED;
+	return wait_for_go(order) ? 0 : OWN_FAILED;
 }
 
 static int make_link(const struct guest_order *order)
@@ -101,7 +101,7 @@ static int make_link(const struct guest_order *order)
 		return fail(order, GUEST_LINKED, DIAGNOSE_TUN, what, r);
 	(void)tap_persist(
 		tap.fd); /* the namespace is ours alone, and does not outlive CMD for long */
-	r = done(order, GUEST_LINKED) && guestlink_send(order->sock, &tap) == 0 ? 0 : STATUS_FAILED;
+	r = done(order, GUEST_LINKED) && guestlink_send(order->sock, &tap) == 0 ? 0 : OWN_FAILED;
 	fd_close(&tap.fd);
 	return r;
 }
@@ -169,7 +169,7 @@ static int furnish(const struct guest_order *order)
 	if (r < 0)
 		return fail(order, GUEST_FURNISHED, DIAGNOSE_MOUNT, what, r);
 	open_network();
-	return done(order, GUEST_FURNISHED) && wait_for_go(order) ? 0 : STATUS_FAILED;
+	return done(order, GUEST_FURNISHED) && wait_for_go(order) ? 0 : OWN_FAILED;
 }
 
 int guest_prepare(void *data)

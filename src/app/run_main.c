@@ -243,7 +243,7 @@ static int wait_for_cmd(struct run *run)
 	}
 	supervise_kill(&run->cmd, SIGKILL);
 	(void)supervise_wait(&run->cmd, NULL, 0, &status);
-	return STATUS_FAILED;
+	return OWN_FAILED;
 }
 
 static int run_cmd(struct run *run, char **argv)
@@ -258,7 +258,7 @@ static int run_cmd(struct run *run, char **argv)
 		r = supervise_init(&run->cmd);
 	if (r < 0) {
 		log_line("cannot start: %s", strerror(-r));
-		return STATUS_FAILED;
+		return OWN_FAILED;
 	}
 	order.sock = pair[1];
 	run->guest_sock = pair[0];
@@ -266,7 +266,7 @@ static int run_cmd(struct run *run, char **argv)
 	close(pair[1]);
 	if (r < 0) {
 		log_line("fork: %s", strerror(-r));
-		status = STATUS_FAILED;
+		status = OWN_FAILED;
 	} else {
 		status = wait_for_cmd(run);
 	}
@@ -291,10 +291,10 @@ int run_main(int argc, char **argv)
 		return status;
 	if (first >= argc) {
 		log_line("usage: gate4netns run %s", own_operands(COMMAND_RUN));
-		return STATUS_FAILED;
+		return OWN_FAILED;
 	}
 	if (!own_settings(&values, &run.settings))
-		return STATUS_FAILED;
+		return OWN_FAILED;
 	run.settings.target = TARGET_TAPFD;
 	return run_cmd(&run, argv + first);
 }
