@@ -46,7 +46,8 @@ class Running:
             self.cmd, self.engine = sorted(children(self.pid), key=is_engine)
 
     def end(self):
-        """The exit status, and what it wrote since."""
+        """The exit status, and what it wrote since: little, for nobody reads meanwhile."""
+        self.process.wait(w.DEADLINE_S)
         out, err = self.process.communicate(timeout=w.DEADLINE_S)
         return self.process.returncode, out, err
 
