@@ -162,7 +162,7 @@ static const struct {
 	  "AppArmor restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns)",
 	  "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0" },
 	{ USERNS, chrooted, "this is a chroot, where the kernel makes none",
-	  "enter it with \"unshare --mount --root=DIR\" under pivot_root(2) in place of chroot" },
+	  "use pivot_root(2), as bwrap and podman do, in place of chroot(2)" },
 	{ USERNS | IN_USERNS, filtered, "a seccomp filter of the container or sandbox around us",
 	  "start the container with --security-opt=seccomp=unconfined" },
 	{ USERNS | NETNS, not_built_in, "this kernel is built without such namespaces", "" },

@@ -11,8 +11,13 @@
 /* Does @word stand first in the line, after blanks, with one of @ends behind it? */
 static bool begins_with(const char *line, const char *word, const char *ends)
 {
+	char end;
+
 	line += strspn(line, " \t");
-	return g_str_has_prefix(line, word) && strchr(ends, line[strlen(word)]);
+	if (!g_str_has_prefix(line, word))
+		return false;
+	end = line[strlen(word)];
+	return end != '\0' && strchr(ends, end);
 }
 
 static void append_address(GString *text, const struct ip *ip)
