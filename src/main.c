@@ -8,7 +8,6 @@
 #include "app/ctl_main.h"
 #include "app/exec_main.h"
 #include "app/run_main.h"
-#include "base/log.h"
 #include "os/proc.h"
 
 #define OWN_NAME "gate4netns"
@@ -19,10 +18,8 @@ static const struct {
 	const char *word;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{ "check", check_main },
-	{ "completion", completion_main },
-	{ "ctl", ctl_main },
-	{ "exec", exec_main },
+	{ "check", check_main }, { "completion", completion_main },
+	{ "ctl", ctl_main },	 { "exec", exec_main },
 	{ "run", run_main },
 };
 
