@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/attach_main.h"
 #include "app/check_main.h"
 #include "app/cli_compat.h"
 #include "app/completion_main.h"
@@ -18,9 +19,8 @@ static const struct {
 	const char *word;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{ "check", check_main }, { "completion", completion_main },
-	{ "ctl", ctl_main },	 { "exec", exec_main },
-	{ "run", run_main },
+	{ "attach", attach_main }, { "check", check_main }, { "completion", completion_main },
+	{ "ctl", ctl_main },	   { "exec", exec_main },   { "run", run_main },
 };
 
 int main(int argc, char **argv)

@@ -44,6 +44,7 @@ struct engine {
 	const struct settings *settings;
 	int signal_fd;	       /* borrowed */
 	int user_fd;	       /* owned until the sandbox is entered */
+	int target_fd;	       /* owned: pidfd of the process to end with; or -EBADF */
 	int ready_fd, exit_fd; /* the caller's; FD_NONE, or -EBADF for one that was not open */
 	struct loop *loop;
 	struct link link;
@@ -61,7 +62,8 @@ struct engine {
 	int resolv_fd;	/* owned: the sandbox's resolv.conf */
 	int end_signal; /* the signal that ends us, or 0 */
 	struct loop_timer bess_pause;
-	struct loop_source *link_source, *bess_source, *news_source, *exit_source, *signal_source;
+	struct loop_source *link_source, *bess_source, *news_source, *exit_source, *target_source,
+		*signal_source;
 	uint8_t frame[FRAME_MAX + 1]; /* one more, to tell a longer frame from the longest */
 };
 
@@ -153,6 +155,15 @@ static void exit_requested(uint32_t events, void *data)
 	(void)events;
 	if (engine->settings->compat)
 		log_line("exitfd event");
+	loop_stop(engine->loop, 0);
+}
+
+/* A pidfd is readable once its process has ended (pidfd_open(2)). */
+static void target_ended(uint32_t events, void *data)
+{
+	struct engine *engine = data;
+
+	(void)events;
 	loop_stop(engine->loop, 0);
 }
 
@@ -355,6 +366,9 @@ static int watch_sources(struct engine *engine)
 	if (r == 0)
 		r = loop_add(loop, engine->signal_fd, EPOLLIN, signal_readable, engine,
 			     &engine->signal_source);
+	if (r == 0 && engine->target_fd >= 0)
+		r = loop_add(loop, engine->target_fd, EPOLLIN, target_ended, engine,
+			     &engine->target_source);
 	if (r == 0 && engine->exit_fd != FD_NONE) {
 		r = loop_add(loop, engine->exit_fd, 0, exit_requested, engine,
 			     &engine->exit_source);
@@ -505,6 +519,7 @@ static void finish(struct engine *engine)
 	fd_close(&engine->bess.fd);
 	fd_close(&engine->resolv_fd);
 	fd_close(&engine->user_fd);
+	fd_close(&engine->target_fd);
 }
 
 int engine_run(const struct engine_input *input)
@@ -515,6 +530,7 @@ int engine_run(const struct engine_input *input)
 	engine->settings = input->settings;
 	engine->signal_fd = input->signal_fd;
 	engine->user_fd = input->user_fd;
+	engine->target_fd = input->target_fd;
 	engine->ready_fd = input->ready_fd;
 	engine->exit_fd = input->exit_fd;
 	engine->link = input->link;

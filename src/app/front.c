@@ -16,6 +16,7 @@
 #include "app/engine.h"
 #include "app/guestlink.h"
 #include "app/helper.h"
+#include "app/nsopen.h"
 #include "base/fd.h"
 #include "base/fdpass.h"
 #include "base/log.h"
@@ -33,7 +34,7 @@ struct front {
 };
 
 /* What the functions below return beside 0 and an error, which they have logged. */
-#define TOLD_TO_END 1
+#define TOLD_TO_END NSOPEN_TOLD_TO_END
 
 /* Wait until @fd is readable. 0; TOLD_TO_END when the exit-fd has hung up or a signal is pending,
  * which stays so for run() to see; or -errno.
@@ -57,21 +58,6 @@ static int wait_readable(const struct front *front, int fd)
 	if (fds[1].revents == 0 && fds[0].revents != 0)
 		return 0;
 	return TOLD_TO_END;
-}
-
-static int open_namespaces(struct front *front)
-{
-	const struct settings *settings = front->settings;
-	char path[NETNS_PATH_MAX];
-	int r;
-
-	if (settings->target == TARGET_PID)
-		r = netns_open_pid(settings->pid, settings->userns_path, &front->ns, path);
-	else
-		r = netns_open_path(settings->path, settings->userns_path, &front->ns, path);
-	if (r < 0)
-		log_line("%s: %s", path, strerror(-r));
-	return r;
 }
 
 static int receive_tap(struct front *front, int sock)
@@ -129,9 +115,9 @@ static int link_from_namespace(struct front *front)
 {
 	struct helper_order order = { .settings = front->settings };
 	struct spawn spawn;
-	int r = open_namespaces(front);
+	int r = nsopen(front->settings, front->signal_fd, front->engine.exit_fd, &front->ns);
 
-	if (r < 0)
+	if (r != 0)
 		return r;
 	order.ns = front->ns;
 	r = start_broker(front);
@@ -193,9 +179,8 @@ static int link_from_bess(struct front *front)
 }
 
 static int (*const link_from[TARGETS])(struct front *front) = {
-	[TARGET_PID] = link_from_namespace,
-	[TARGET_PATH] = link_from_namespace,
-	[TARGET_TAPFD] = link_from_tapfd,
+	[TARGET_PID] = link_from_namespace,	 [TARGET_PATH] = link_from_namespace,
+	[TARGET_NETNS_FD] = link_from_namespace, [TARGET_TAPFD] = link_from_tapfd,
 	[TARGET_BESS] = link_from_bess,
 };
 
@@ -226,6 +211,8 @@ static int run(struct front *front)
 	if (r == 0)
 		r = link_from[front->settings->target](front);
 	front->engine.user_fd = fd_steal(&front->ns.user_fd);
+	if (front->settings->exit_with)
+		front->engine.target_fd = fd_steal(&front->ns.pidfd);
 	netns_close(&front->ns); /* before the sandbox closes directories under our hands */
 	if (r == 0) {
 		banner_print(front->settings);
@@ -236,6 +223,7 @@ static int run(struct front *front)
 	fd_close(&front->engine.bess.fd);
 	fd_close(&front->engine.pcap_fd);
 	fd_close(&front->engine.user_fd);
+	fd_close(&front->engine.target_fd);
 	if (r < 0)
 		return 1;
 	end_signal = proc_signals_read(front->signal_fd);
@@ -262,6 +250,7 @@ int front_run(const struct settings *settings)
 			.link = LINK_NONE,
 			.bess = UNIXSOCK_NONE,
 			.pcap_fd = -EBADF,
+			.target_fd = -EBADF,
 			.broker = BROKER_NONE,
 			.ready_fd = named_fd(settings->ready_fd),
 			.exit_fd = named_fd(settings->exit_fd),
