@@ -1,6 +1,7 @@
 """Run as the first process of a pid namespace: reuse the target's pid under the program's hands.
 
-usage: reuse.py PROGRAM
+usage: reuse.py PROGRAM [ARGUMENT]...
+In the arguments PID stands for the pid of the target.
 The program is stopped right after it has taken its pidfd; meanwhile the target ends and another
 process, with a network namespace of its own, gets its pid. Prints JSON: the program's exit
 status and stderr, the pid, and the interfaces of the second process.
@@ -37,10 +38,11 @@ def stopped_child(pid):
     return None
 
 
-def main(program):
+def main(*command):
     target = holder()
     gate = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "--inject=pidfd_open:signal=STOP",
-                             program, str(target.pid), "tap0"], stderr=subprocess.PIPE)
+                             *(str(target.pid) if a == "PID" else a for a in command)],
+                            stderr=subprocess.PIPE)
     stopped = w.wait_until(lambda: stopped_child(gate.pid), "the stop after pidfd_open")
     target.kill()
     target.wait()
@@ -56,4 +58,4 @@ def main(program):
     second.kill()
 
 
-main(sys.argv[1])
+main(*sys.argv[1:])

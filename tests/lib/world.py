@@ -94,13 +94,14 @@ class Gate:
     """A running binary under test: its pipes, its ready byte, its end."""
 
     def __init__(self, world, args, program=None, env=None, exit_fd=True, ready=True,
-                 extra_fds=(), user=None, cwd=None, name=None):
+                 extra_fds=(), user=None, cwd=None, name=None, command=()):
         self.world = world
         ready_r, ready_w = os.pipe()
         exit_r, self.exit_w = os.pipe()
         argv = list(world.as_caller(user)) + [program or binary()]
         if name:                # argv[0] as the program sees it
             argv[-1:] = ["bash", "-c", 'exec -a "$0" "$@"', name, program or binary()]
+        argv += command         # of our own dialect, whose options stand behind it
         if exit_fd:
             argv += ["-e", str(exit_r)]
         if ready:
@@ -264,6 +265,10 @@ class World:
     def start_tap(self, *options, **kw):
         """The common case: configure tap0 in the guest."""
         return self.start("-c", *options, self.guest.pid, "tap0", **kw)
+
+    def attach(self, *args, api="none", **kw):
+        """The same in our own dialect, of what already is there."""
+        return self.start(f"--api-socket={api}", *args, command=["attach"], **kw)
 
     def spawn(self, ns, *argv, ready_line=None, **kw):
         """A server for the length of the test. With ready_line, wait until it prints that."""
