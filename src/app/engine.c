@@ -530,7 +530,7 @@ int engine_run(const struct engine_input *input)
 	engine->settings = input->settings;
 	engine->signal_fd = input->signal_fd;
 	engine->user_fd = input->user_fd;
-	engine->target_fd = input->target_fd;
+	engine->target_fd = input->settings->exit_with ? input->target_fd : -EBADF;
 	engine->ready_fd = input->ready_fd;
 	engine->exit_fd = input->exit_fd;
 	engine->link = input->link;

@@ -22,7 +22,7 @@ struct engine_input {
 	bool has_tap_mac;
 	struct mac tap_mac;    /* the guest's, where we know it */
 	int user_fd;	       /* owned too; see os/sandbox.h */
-	int target_fd;	       /* owned too: pidfd of the process to end with; -EBADF: none */
+	int target_fd;	       /* owned too: with exit_with, the pidfd of the process */
 	int signal_fd;	       /* borrowed; os/proc.h */
 	int ready_fd, exit_fd; /* as in the settings, but -EBADF if it was not open at the start */
 };

@@ -9,6 +9,7 @@ import pytest
 
 import commands
 import probes
+import runs
 import terminal as t
 import world as w
 
@@ -19,7 +20,11 @@ def exec_prefix(world):
     return [w.binary(), "exec", "--user", world.guest.pid, "--"]
 
 
-@pytest.fixture(params=[exec_prefix], ids=["exec"])
+def run_prefix(world):
+    return [w.binary(), "run", "--api-socket=none", "--"]
+
+
+@pytest.fixture(params=[exec_prefix, run_prefix], ids=["exec", "run"])
 def prefix(world, request):
     """What puts a command of the user into a namespace by way of us."""
     return [str(a) for a in request.param(world)]
@@ -40,10 +45,10 @@ def tree(prefix, *pids):
     """Our process, started by one of these or their children, and the command below it."""
     for pid in pids:
         for child in children(pid):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, StopIteration):
                 line = pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-                if line[1:3] == [a.encode() for a in prefix[1:3]] and children(child):
-                    return child, children(child)[-1]
+                if line[1:3] == [a.encode() for a in prefix[1:3]]:
+                    return child, next(c for c in children(child) if not runs.is_engine(c))
             if found := tree(prefix, child):
                 return found
     return None
