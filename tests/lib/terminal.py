@@ -22,7 +22,7 @@ class Terminal:
         self._seen = b""
         self.pid, self._master = pty.fork()
         if self.pid == 0:
-            os.execvpe(argv[0], [str(a) for a in argv], {**os.environ, "TERM": "dumb", **env})
+            os.execvpe(argv[0], [str(a) for a in argv], {**os.environ, **env, "TERM": "dumb"})
         self.resize(ROWS, COLUMNS)
 
     def resize(self, rows, columns):

@@ -17,11 +17,11 @@ CAT = "$IN sh -c 'echo u\"\"p; exec cat'"      # ready when a line "up" is shown
 
 
 def exec_prefix(world):
-    return [w.binary(), "exec", "--user", world.guest.pid, "--"]
+    return [w.binary(), "exec", "--user", world.guest.pid]
 
 
 def run_prefix(world):
-    return [w.binary(), "run", "--api-socket=none", "--"]
+    return [w.binary(), "run", "--"]
 
 
 @pytest.fixture(params=[exec_prefix, run_prefix], ids=["exec", "run"])
@@ -33,7 +33,7 @@ def prefix(world, request):
 @pytest.fixture
 def outer(world, prefix):
     """The shell of a person; $IN CMD is a command by way of us."""
-    with t.shell(world.as_caller(), IN=shlex.join(prefix)) as made:
+    with t.shell(world.as_caller(), **runs.environment(world, IN=shlex.join(prefix))) as made:
         yield made
 
 
@@ -232,7 +232,7 @@ def test_shell_inside_is_killed(world, prefix):
     """It was the terminal's foreground process group: a script that goes on must have the terminal."""
     script = f"""PS1='inner> ' {shlex.join(prefix)} bash --norc --noprofile -i
                  echo status=$?; read x; echo got=$x"""
-    with t.Terminal([*world.as_caller(), "bash", "-c", script]) as script:
+    with t.Terminal([*world.as_caller(), "bash", "-c", script], **runs.environment(world)) as script:
         script.expect("inner> ")
         _, command = w.wait_until(lambda: tree(prefix, script.pid), "the processes")
         assert script.foreground() == command
@@ -261,7 +261,7 @@ def test_hang_up_reaches_a_command_in_another_group(world, prefix):
     """The kernel tells the leader of the session, which is we, and the foreground group."""
     path = world.tmp / "hung-up"
     argv = [*world.as_caller(), *prefix, *probes.program(world, commands.leave_group), path]
-    with t.Terminal(argv) as terminal:
+    with t.Terminal(argv, **runs.environment(world)) as terminal:
         terminal.expect("up\r\n")
         terminal.hang_up()
         terminal.wait()
