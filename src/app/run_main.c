@@ -22,6 +22,7 @@
 #include "app/engine.h"
 #include "app/guest.h"
 #include "app/guestlink.h"
+#include "app/rundir.h"
 #include "app/supervise.h"
 #include "app/values.h"
 #include "base/fd.h"
@@ -278,6 +279,7 @@ static int run_cmd(struct run *run, char **argv)
 
 int run_main(int argc, char **argv)
 {
+	char api_path[UNIXSOCK_PATH_MAX];
 	struct values values;
 	struct run run = {
 		.values = &values,
@@ -296,5 +298,6 @@ int run_main(int argc, char **argv)
 	if (!own_settings(&values, &run.settings))
 		return OWN_FAILED;
 	run.settings.target = TARGET_TAPFD;
+	rundir_choose(&values, api_path, &run.settings);
 	return run_cmd(&run, argv + first);
 }
