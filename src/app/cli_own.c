@@ -152,7 +152,9 @@ static const struct {
 	  OWN_FAILED },
 	{ TAP, "tap", "", "Make the interface here for a gate4netns at the other end of a socket.",
 	  1 },
-	{ CTL, "ctl", "[SOCKET|NAME] VERB [ARG]...", "Ask or tell a running gate4netns.", 1 },
+	{ CTL, "ctl", "[SOCKET|NAME] VERB [ARG]...",
+	  "Ask or tell a running gate4netns: forwards list|add SPEC|remove ID, flows list|kill ID, stats.",
+	  1 },
 	{ CHECK, "check", "", "Check a configuration file and print what is in effect.", 1 },
 };
 

@@ -31,8 +31,8 @@
 #define CLIENTS_MAX 64
 #define SILENCE_MS (30 * 1000)
 #define PAUSE_MS 1000	    /* without a descriptor to accept with */
-#define FLOWS_LOOKED_AT 256 /* in one turn, by one client */
-#define FLOWS_WRITTEN 64
+#define FLOWS_LOOKED_AT 128 /* in one turn, by one client */
+#define FLOWS_WRITTEN 16    /* the same: a tenth of a millisecond */
 
 enum client_state {
 	CLIENT_READING, /* request and scan grow; reply is NULL */
