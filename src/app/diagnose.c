@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -223,7 +224,7 @@ void diagnose_explain(const struct diagnose_facts *facts, char ret_why[DIAGNOSE_
 		      char ret_fix[DIAGNOSE_TEXT_MAX])
 {
 	g_autofree char *why = NULL, *fix = NULL;
-	const char *error = facts->error < 0 ? g_strerror(-facts->error) : NULL;
+	const char *error = facts->error < 0 ? strerror(-facts->error) : NULL;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(rows) && !why; i++) {
 		if ((rows[i].steps & BIT(facts->step)) && rows[i].match(facts)) {
@@ -288,6 +289,14 @@ static bool is_in_container(void)
 	       access("/.dockerenv", F_OK) == 0;
 }
 
+/* A number will do where there is no account of that number. */
+static char *name_of_user(void)
+{
+	const struct passwd *user = getpwuid(geteuid());
+
+	return user ? g_strdup(user->pw_name) : g_strdup_printf("%u", geteuid());
+}
+
 static const char *install_uidmap(void)
 {
 	static const struct {
@@ -308,6 +317,7 @@ static const char *install_uidmap(void)
 
 void diagnose(enum diagnose_step step, const char *what, int error)
 {
+	g_autofree char *user = name_of_user();
 	const struct diagnose_facts facts = {
 		.step = step,
 		.what = what,
@@ -322,7 +332,7 @@ void diagnose(enum diagnose_step step, const char *what, int error)
 		.max_net = read_number("/proc/sys/user/max_net_namespaces"),
 		.max_mnt = read_number("/proc/sys/user/max_mnt_namespaces"),
 		.is_root = geteuid() == 0,
-		.user = g_get_user_name(),
+		.user = user,
 		.install_uidmap = install_uidmap(),
 	};
 	char why[DIAGNOSE_TEXT_MAX], fix[DIAGNOSE_TEXT_MAX];

@@ -185,16 +185,36 @@ static bool start_when_ready(struct run *run)
 	return told;
 }
 
+static bool receive_report(const struct run *run, struct guest_report *ret)
+{
+	return recv(run->guest_sock, ret, sizeof(*ret), MSG_DONTWAIT) == sizeof(*ret);
+}
+
+static void explain(const struct guest_report *report)
+{
+	diagnose(report->refused, report->what[0] != '\0' ? report->what : NULL, report->error);
+}
+
+/* What the child had to say before it ended, if it has not become CMD. */
+static void hear_last_words(const struct run *run)
+{
+	struct guest_report report;
+
+	while (receive_report(run, &report)) {
+		if (report.error < 0)
+			explain(&report);
+	}
+}
+
 /* False: there will be no CMD, and the reason has been logged. */
 static bool hear_guest(struct run *run)
 {
 	struct guest_report report;
-	ssize_t got = recv(run->guest_sock, &report, sizeof(report), 0);
 
-	if (got != sizeof(report))
+	if (!receive_report(run, &report))
 		return false; /* it has died, which supervise_wait() will tell */
 	if (report.error < 0) {
-		diagnose(report.refused, report.what[0] != '\0' ? report.what : NULL, report.error);
+		explain(&report);
 		return false;
 	}
 	switch (report.step) {
@@ -233,8 +253,10 @@ static int wait_for_cmd(struct run *run)
 		};
 		bool ok = true;
 
-		if (supervise_wait(&run->cmd, fds, G_N_ELEMENTS(fds), &status))
+		if (supervise_wait(&run->cmd, fds, G_N_ELEMENTS(fds), &status)) {
+			hear_last_words(run);
 			return status;
+		}
 		if (fds[0].revents != 0)
 			ok = hear_guest(run);
 		if (ok && fds[1].revents != 0)
@@ -244,6 +266,7 @@ static int wait_for_cmd(struct run *run)
 	}
 	supervise_kill(&run->cmd, SIGKILL);
 	(void)supervise_wait(&run->cmd, NULL, 0, &status);
+	hear_last_words(run);
 	return OWN_FAILED;
 }
 
