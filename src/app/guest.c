@@ -80,15 +80,20 @@ static bool wait_for_go(const struct guest_order *order)
 static int make_namespaces(const struct guest_order *order)
 {
 	const int others = CLONE_NEWNET | CLONE_NEWNS | (order->hostname ? CLONE_NEWUTS : 0);
+	int r = 0;
 
 	if (unshare(CLONE_NEWUSER) < 0)
 		return fail(order, GUEST_NAMESPACED, DIAGNOSE_USER_NAMESPACE, NULL, -errno);
 	if (!done(order, GUEST_NAMESPACED))
 		return OWN_FAILED;
-	/* The maps are written meanwhile: a network namespace takes the kernel a while. */
+	/* The maps are written meanwhile: a network namespace takes the kernel a while. The answer is read in
+	 * any case, for a socket that is closed with something unread is an error to its peer.
+	 */
 	if (unshare(others) < 0)
-		return fail(order, GUEST_LINKED, DIAGNOSE_NETWORK_NAMESPACE, NULL, -errno);
-	return wait_for_go(order) ? 0 : OWN_FAILED;
+		r = -errno;
+	if (!wait_for_go(order))
+		return OWN_FAILED;
+	return r == 0 ? 0 : fail(order, GUEST_LINKED, DIAGNOSE_NETWORK_NAMESPACE, NULL, r);
 }
 
 static int make_link(const struct guest_order *order)
