@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "app/broker.h"
 #include "app/cli_own.h"
 #include "app/diagnose.h"
 #include "app/engine.h"
@@ -26,10 +27,12 @@
 #include "app/supervise.h"
 #include "app/values.h"
 #include "base/fd.h"
+#include "base/fdpass.h"
 #include "base/log.h"
 #include "net/capture.h"
 #include "net/settings.h"
 #include "os/idmap.h"
+#include "os/netns.h"
 #include "os/proc.h"
 #include "os/spawn.h"
 
@@ -45,14 +48,15 @@ struct run {
 
 struct engine_order {
 	const struct settings *settings; /* borrowed */
-	struct tap tap;			 /* owned by the engine */
-	int life_sock;			 /* its end; owned */
+	pid_t guest_pid;
+	struct tap tap; /* owned by the engine */
+	int life_sock;	/* its end; owned */
 };
 
 /* Keep stderr, and what the engine is about; a descriptor of the caller's would stay open as long as the
  * network is there, and CMD is to be the last one that has it.
  */
-static bool let_go(struct engine_order *order)
+static void let_go(const struct engine_order *order)
 {
 	int log_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	const int kept[] = { order->tap.fd, order->life_sock, log_fd };
@@ -61,7 +65,41 @@ static bool let_go(struct engine_order *order)
 	if (log_fd >= 0)
 		(void)dup3(log_fd, STDERR_FILENO, 0);
 	fd_close(&log_fd);
-	return order->life_sock >= 0;
+}
+
+static int open_capture(const struct settings *settings, struct engine_input *input)
+{
+	if (!settings->pcap_path)
+		return 0;
+	input->pcap_fd = capture_open(settings->pcap_path);
+	if (input->pcap_fd >= 0)
+		return 0;
+	log_line("--pcap: cannot open '%s': %s", settings->pcap_path,
+		 input->pcap_fd == -ENXIO ? "nobody reads it" : strerror(-input->pcap_fd));
+	return input->pcap_fd;
+}
+
+static int start_broker(const struct engine_order *order, struct engine_input *input)
+{
+	struct netns ns = NETNS_NONE;
+	struct broker_report report = { .what = "" };
+	char path[NETNS_PATH_MAX];
+	int unwanted_fd = -EBADF;
+	int r;
+
+	if (!order->settings->guest_loopback)
+		return 0;
+	r = netns_open_pid(order->guest_pid, NULL, &ns, path);
+	if (r == 0)
+		r = broker_start(&ns, &input->broker);
+	netns_close(&ns);
+	if (r == 0)
+		r = fdpass_recv(input->broker.sock, &report, sizeof(report), &unwanted_fd);
+	if (r == 0)
+		r = report.error;
+	if (r < 0)
+		log_line("--guest-loopback: broker: %s: %s", report.what, strerror(-r));
+	return r;
 }
 
 static void engine_main(const void *data)
@@ -84,12 +122,14 @@ static void engine_main(const void *data)
 	(void)setsid();
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)let_go(&order);
+	let_go(&order);
 	proc_raise_open_files();
 	input.signal_fd = proc_signals_open();
 	input.ready_fd = fcntl(order.life_sock, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	link_attach(&input.link, order.tap.fd, order.tap.vnet_hdr, order.tap.uso);
 	g_strlcpy(input.link_name, order.tap.name, sizeof(input.link_name));
+	if (open_capture(order.settings, &input) < 0 || start_broker(&order, &input) < 0)
+		return; /* the runner sees that we have ended */
 	status = engine_run(&input);
 	if (status < 0)
 		proc_die_by_signal(-status);
@@ -97,7 +137,11 @@ static void engine_main(const void *data)
 
 static int start_engine(struct run *run, const struct tap *tap)
 {
-	struct engine_order order = { .settings = &run->settings, .tap = *tap };
+	struct engine_order order = {
+		.settings = &run->settings,
+		.guest_pid = run->cmd.pid,
+		.tap = *tap,
+	};
 	int pair[2];
 	pid_t pid;
 
@@ -310,6 +354,7 @@ int run_main(int argc, char **argv)
 		.guest_sock = -EBADF,
 		.life_sock = -EBADF,
 	};
+	char api_path[UNIXSOCK_PATH_MAX];
 	int first, status;
 
 	if (!own_parse(COMMAND_RUN, argc, argv, &values, &first, &status))
@@ -320,6 +365,7 @@ int run_main(int argc, char **argv)
 	}
 	if (!own_settings(&values, &run.settings))
 		return OWN_FAILED;
+	rundir_choose(&values, api_path, &run.settings);
 	run.settings.target = TARGET_TAPFD;
 	rundir_choose(&values, api_path, &run.settings);
 	return run_cmd(&run, argv + first);

@@ -1,5 +1,7 @@
 """gate4netns run: the network that CMD has, and the files and sockets that it finds."""
+import os
 import shutil
+import signal
 
 import pytest
 
@@ -264,3 +266,53 @@ def test_inside_a_user_namespace_with_a_range(rootless_world):
                           env=runs.environment(world))
     assert done.stdout.split() == ["0", "0", "1"]
 
+
+
+# --- what it has in common with the other commands ---
+
+
+def test_ctl_finds_it(world):
+    """By the name of its own, and without one while it is the only one."""
+    with runs.Running(world, "sh", "-c", "echo up; read line", options=["--name=mine"],
+                      ready_line="up") as running:
+        path = world.tmp / "xdg" / "gate4netns" / "mine.sock"
+        assert path.stat().st_mode & 0o777 == 0o600
+        for name in (["mine"], []):
+            done = world.host.run(*world.as_user(), w.binary(), "ctl", *name, "stats",
+                                  env=runs.environment(world))
+            assert "tcp" in done.stdout
+        running.process.communicate("\n", timeout=w.DEADLINE_S)
+    assert not path.exists()
+
+
+def test_the_socket_goes_with_a_killed_engine(world):
+    with runs.Running(world, "sh", "-c", "echo up; read line", options=["--name=mine"],
+                      ready_line="up") as running:
+        path = world.tmp / "xdg" / "gate4netns" / "mine.sock"
+        assert path.exists()
+        os.kill(running.engine, signal.SIGKILL)
+        assert running.end()[0] == 125
+    w.wait_until(lambda: not path.exists(), "the keeper to remove the socket file")
+
+
+def test_no_api_socket(world):
+    done = run(world, "sh", "-c", 'ls "$XDG_RUNTIME_DIR"', options=["--api-socket=none"])
+    assert done.stdout == ""
+
+
+def test_a_service_on_its_own_loopback(world):
+    server = probes.program(world, peers.tcp_server)
+    options = ["--guest-loopback=on", "-p", f"7010:127.0.0.1:{PORT}"]
+    with runs.Running(world, *server, "127.0.0.1", PORT, options=options, ready_line="listening"):
+        size = 1 << 18
+        answer = probes.peer(world, world.inet, peers.upload, w.HOST4, 7010, size)
+        assert answer == peers.stream_digest(size)
+    runs.wait_all_gone(world)
+
+
+def test_capture(world):
+    path = world.tmp / "capture"
+    path.touch(mode=0o666)
+    path.chmod(0o666)
+    run(world, "ping", "-c1", "-W5", w.GATEWAY4, options=[f"--pcap={path}"])
+    assert path.read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
