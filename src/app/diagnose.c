@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -123,6 +124,11 @@ static bool not_there(const struct diagnose_facts *facts)
 	return facts->error == -ENOENT;
 }
 
+static bool not_there_but_linked(const struct diagnose_facts *facts)
+{
+	return not_there(facts) && facts->what_is_link;
+}
+
 static bool always(const struct diagnose_facts *facts)
 {
 	return facts != NULL;
@@ -183,6 +189,8 @@ static const struct {
 	  "root has not all of CAP_SETUID, CAP_SETGID and CAP_SETFCAP here",
 	  "start the container with --cap-add=SETUID,SETGID,SETFCAP" },
 
+	{ MOUNT, not_there_but_linked, "it is a symbolic link that leads nowhere",
+	  "sudo rm " WHAT " && sudo touch " WHAT },
 	{ MOUNT, not_there, "without it names would be asked of the host's loopback",
 	  "sudo touch " WHAT },
 	{ MOUNT, apparmor_of_container, "AppArmor's profile of the container forbids mounts",
@@ -257,6 +265,13 @@ static int try_tun(void)
 	return fd < 0 ? -errno : 0;
 }
 
+static bool is_link(const char *path)
+{
+	struct stat st;
+
+	return path && lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 /* The fifth word of a line of mountinfo is where that is mounted (proc(5)): of a chroot there is none. */
 static bool is_chrooted(void)
 {
@@ -322,6 +337,7 @@ void diagnose(enum diagnose_step step, const char *what, int error)
 		.step = step,
 		.what = what,
 		.error = error,
+		.what_is_link = is_link(what),
 		.tun_error = try_tun(),
 		.in_container = is_in_container(),
 		.chrooted = is_chrooted(),

@@ -32,6 +32,7 @@ struct diagnose_facts {
 	enum diagnose_step step;
 	const char *what; /* NULL: the step says enough */
 	int error;
+	bool what_is_link; /* what is a symbolic link's path */
 	int tun_error;	   /* of opening /dev/net/tun: -errno or 0 */
 	bool in_container; /* of docker, podman or systemd-nspawn */
 	bool chrooted;	   /* the root is no mount of its own */

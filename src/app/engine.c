@@ -445,7 +445,7 @@ static void announce_ready(struct engine *engine)
 	do
 		sent = write(engine->ready_fd, "1", 1);
 	while (sent < 0 && errno == EINTR);
-	if (sent < 0)
+	if (sent < 0 && engine->settings->ready_fd != FD_NONE) /* or it is not the user's */
 		log_line("cannot write to ready-fd %d: %s", engine->settings->ready_fd,
 			 strerror(errno));
 	if (engine->ready_fd > STDERR_FILENO) /* or the next descriptor would be our stderr */

@@ -16,7 +16,9 @@ struct target_if {
 
 static int lo_up(const struct target_if *at)
 {
-	return rtnl_link_up(at->rtnl, if_nametoindex("lo"));
+	const unsigned index = if_nametoindex("lo");
+
+	return index > 0 ? rtnl_link_up(at->rtnl, index) : -errno;
 }
 
 static int set_mtu(const struct target_if *at)

@@ -123,7 +123,6 @@ static void engine_main(const void *data)
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	let_go(&order);
-	proc_raise_open_files();
 	input.signal_fd = proc_signals_open();
 	input.ready_fd = fcntl(order.life_sock, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	link_attach(&input.link, order.tap.fd, order.tap.vnet_hdr, order.tap.uso);
@@ -159,14 +158,17 @@ static int start_engine(struct run *run, const struct tap *tap)
 	return 0;
 }
 
-static void end_engine(struct run *run)
+/* Wait for its end. True: it was killed. */
+static bool reap_engine(struct run *run)
 {
-	fd_close(&run->life_sock);
-	if (run->engine_pid > 0) {
-		while (waitpid(run->engine_pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
+	int status = 0;
+
+	if (run->engine_pid == 0)
+		return false;
+	while (waitpid(run->engine_pid, &status, 0) < 0 && errno == EINTR)
+		;
 	run->engine_pid = 0;
+	return WIFSIGNALED(status);
 }
 
 /* True: the guest has it. */
@@ -273,13 +275,14 @@ static bool hear_guest(struct run *run)
 	return false;
 }
 
-/* The ready byte, or the end, of which the engine has said the reason. */
+/* The ready byte, or the end. One that could not even start has said why, unless it was killed. */
 static bool hear_engine(struct run *run)
 {
 	char byte;
 
 	if (recv(run->life_sock, &byte, 1, 0) != 1) {
-		log_line("the network has ended");
+		if (reap_engine(run) || run->networked)
+			log_line("the network has ended");
 		return false;
 	}
 	run->networked = true;
@@ -338,7 +341,8 @@ static int run_cmd(struct run *run, char **argv)
 	} else {
 		status = wait_for_cmd(run);
 	}
-	end_engine(run);
+	fd_close(&run->life_sock); /* which tells the engine to end */
+	(void)reap_engine(run);
 	supervise_done(&run->cmd);
 	fd_close(&run->guest_sock);
 	return status;
@@ -365,6 +369,7 @@ int run_main(int argc, char **argv)
 	}
 	if (!own_settings(&values, &run.settings))
 		return OWN_FAILED;
+	proc_raise_open_files(); /* CMD gets the caller's limit */
 	rundir_choose(&values, api_path, &run.settings);
 	run.settings.target = TARGET_TAPFD;
 	rundir_choose(&values, api_path, &run.settings);

@@ -37,13 +37,15 @@ static int hide(const char *path)
 static int make_file(const char *path, const char *text)
 {
 	autofd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-	size_t len = strlen(text);
+	const ssize_t len = (ssize_t)strlen(text);
+	ssize_t written;
 
-	if (fd < 0)
+	if (fd < 0 || fchmod(fd, 0644) < 0)
 		return -errno;
-	if (fchmod(fd, 0644) < 0)
+	written = write(fd, text, (size_t)len);
+	if (written < 0)
 		return -errno;
-	return write(fd, text, len) == (ssize_t)len ? 0 : -EIO;
+	return written == len ? 0 : -ENOSPC;
 }
 
 /* The file was there before something was hidden, so that is where it was. */

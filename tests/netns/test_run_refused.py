@@ -93,7 +93,7 @@ def test_a_chroot(rootful_world):
         mkdir "$0/$folder" && mount --rbind "/$folder" "$0/$folder"
     done
     cp "$1" "$0/program" && shift && exec chroot "$0" /program "$@\""""
-    program, *rest = runs.command("echo", "ran")
+    program, *rest = runs.command("echo", "ran", options=["--api-socket=none"])
     done = world.host.run("sh", "-c", script, jail, program, *rest, env=runs.environment(world),
                           check=False)
     why, fix = refusal(done)
@@ -115,3 +115,42 @@ def test_root_without_capabilities(rootful_world):
     why, fix = refusal(done)
     assert "CAP_SETFCAP" in why and "--cap-add=" in fix
 
+
+
+def with_limit(world, limit, *argv):
+    return world.host.run(*world.as_user(), "sh", "-c", f'ulimit {limit}; exec "$@"', "sh",
+                          *runs.command(*argv), env=runs.environment(world), check=False)
+
+
+def test_a_soft_limit_of_open_files(world):
+    """It is CMD's, and none of ours."""
+    assert with_limit(world, "-Sn 4", "sh", "-c", "ulimit -n").stdout == "4\n"
+
+
+@pytest.mark.parametrize("limit", range(4, 16))
+def test_a_hard_limit_of_open_files(world, limit):
+    """One line says what was refused; nothing hangs, and nothing is left."""
+    done = with_limit(world, f"-n {limit}", "echo", "ran")
+    if done.returncode == 0:
+        assert done.stdout == "ran\n"
+        return
+    assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr.count("\n") == 1 and "Too many open files" in done.stderr
+    runs.wait_all_gone(world)
+
+
+def test_no_file_may_be_written(world):
+    done = with_limit(world, "-f 0", "echo", "ran")
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "File too large" in done.stderr
+
+
+def test_a_link_that_leads_nowhere(world):
+    etc = world.tmp / "etc"
+    etc.mkdir()
+    (etc / "resolv.conf").symlink_to("../nowhere/resolv.conf")
+    world.host.run("umount", "/etc/resolv.conf")
+    world.host.run("mount", "--bind", etc, "/etc")
+    why, fix = refusal(run(world, "echo", "ran", check=False))
+    assert "leads nowhere" in why
+    assert fix == "sudo rm /etc/resolv.conf && sudo touch /etc/resolv.conf"

@@ -80,6 +80,8 @@ static const struct {
 
 	{ MOUNT(.error = -ENOENT, .what = "/etc/resolv.conf"), "/etc/resolv.conf: No such file",
 	  "sudo touch /etc/resolv.conf" },
+	{ MOUNT(.error = -ENOENT, .what = "/etc/resolv.conf", .what_is_link = true), "leads nowhere",
+	  "sudo rm /etc/resolv.conf && sudo touch /etc/resolv.conf" },
 	{ MOUNT(.error = -EACCES, .what = "/", .in_container = true), "AppArmor's profile",
 	  "start the container with --security-opt=apparmor=unconfined" },
 	{ MOUNT(.error = -EPERM, .what = "/", .filtered = true), "seccomp",
