@@ -6,7 +6,8 @@
 #include "base/fdpass.h"
 #include "os/rtnl.h"
 
-#define PREFIX6 64 /* bits: net/addrplan.h */
+#define LOOPBACK_INDEX 1 /* of lo in every network namespace: the kernel's loopback_net_init() */
+#define PREFIX6 64	 /* bits: net/addrplan.h */
 
 struct target_if {
 	struct rtnl *rtnl;
@@ -16,9 +17,7 @@ struct target_if {
 
 static int lo_up(const struct target_if *at)
 {
-	const unsigned index = if_nametoindex("lo");
-
-	return index > 0 ? rtnl_link_up(at->rtnl, index) : -errno;
+	return rtnl_link_up(at->rtnl, LOOPBACK_INDEX);
 }
 
 static int set_mtu(const struct target_if *at)

@@ -53,20 +53,6 @@ struct engine_order {
 	int life_sock;	/* its end; owned */
 };
 
-/* Keep stderr, and what the engine is about; a descriptor of the caller's would stay open as long as the
- * network is there, and CMD is to be the last one that has it.
- */
-static void let_go(const struct engine_order *order)
-{
-	int log_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	const int kept[] = { order->tap.fd, order->life_sock, log_fd };
-
-	proc_close_inherited(kept, G_N_ELEMENTS(kept));
-	if (log_fd >= 0)
-		(void)dup3(log_fd, STDERR_FILENO, 0);
-	fd_close(&log_fd);
-}
-
 static int open_capture(const struct settings *settings, struct engine_input *input)
 {
 	if (!settings->pcap_path)
@@ -116,13 +102,17 @@ static void engine_main(const void *data)
 		.tap_mac = order.tap.mac,
 		.exit_fd = order.life_sock,
 	};
+	/* A descriptor of the caller's would stay open as long as the network is there, and CMD is to be the
+	 * last one that has it.
+	 */
+	const int kept[] = { STDERR_FILENO, order.tap.fd, order.life_sock };
 	sigset_t none;
 	int status;
 
 	(void)setsid();
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	let_go(&order);
+	proc_close_inherited(kept, G_N_ELEMENTS(kept));
 	input.signal_fd = proc_signals_open();
 	input.ready_fd = fcntl(order.life_sock, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	link_attach(&input.link, order.tap.fd, order.tap.vnet_hdr, order.tap.uso);

@@ -194,15 +194,19 @@ struct kept {
 	size_t count;
 };
 
-static void close_unless_kept(int fd, const void *data)
+static bool is_kept(const struct kept *kept, int fd)
 {
-	const struct kept *kept = data;
-
 	for (size_t i = 0; i < kept->count; i++) {
 		if (kept->fds[i] == fd)
-			return;
+			return true;
 	}
-	close(fd);
+	return false;
+}
+
+static void close_unless_kept(int fd, const void *data)
+{
+	if (!is_kept(data, fd))
+		close(fd);
 }
 
 void proc_close_inherited(const int *keep, size_t count)
@@ -211,7 +215,7 @@ void proc_close_inherited(const int *keep, size_t count)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-		if (null < 0 || dup3(null, fd, 0) < 0)
+		if (!is_kept(&kept, fd) && (null < 0 || dup3(null, fd, 0) < 0))
 			close(fd);
 	}
 	for_each_fd(close_unless_kept, &kept);

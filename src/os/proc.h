@@ -52,8 +52,8 @@ void proc_set_name(const char *name);
 
 bool proc_has_admin(void); /* CAP_SYS_ADMIN is effective */
 
-/* Close every descriptor from 3 on but those in @keep, and point 0, 1 and 2 to /dev/null or, where
- * that cannot be opened, close them too.
+/* Close every descriptor but those in @keep; 0, 1 and 2 then lead to /dev/null or, where that cannot be
+ * opened, are closed too.
  */
 void proc_close_inherited(const int *keep, size_t count);
 
