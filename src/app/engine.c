@@ -38,6 +38,7 @@
 
 /* Frames taken from the link before the host's sockets get their turn. */
 #define FRAMES_PER_TURN 64
+#define LAST_TURNS 16
 #define PAUSE_MS 1000 /* before another try to accept a BESS client */
 
 struct engine {
@@ -147,7 +148,10 @@ static void bess_resume(void *data)
 	(void)loop_set_events(engine->bess_source, EPOLLIN);
 }
 
-/* Only HUP and ERR come here: data on the descriptor does not end us. */
+/* Only HUP and ERR come here: data on the descriptor does not end us. What the guest has sent until now has
+ * been sent, and is still taken: a TAP keeps 500 frames (TUN_READQ_SIZE in the kernel's tun.c), or as many
+ * as its txqueuelen was raised to.
+ */
 static void exit_requested(uint32_t events, void *data)
 {
 	struct engine *engine = data;
@@ -155,6 +159,8 @@ static void exit_requested(uint32_t events, void *data)
 	(void)events;
 	if (engine->settings->compat)
 		log_line("exitfd event");
+	for (int turn = 0; turn < LAST_TURNS && engine->link_source; turn++)
+		link_readable(EPOLLIN, engine);
 	loop_stop(engine->loop, 0);
 }
 

@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 
+import probes
 import world as w
 
 
@@ -96,3 +97,12 @@ def gates_in(world):
 
 def wait_all_gone(world):
     w.wait_until(lambda: not gates_in(world), "the end of all processes of run")
+
+
+def wait_gone(pid):
+    def gone():
+        try:
+            return probes.status(pid)["State"][0] in "ZX"
+        except OSError:
+            return True
+    w.wait_until(gone, f"the end of process {pid}")

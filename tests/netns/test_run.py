@@ -229,20 +229,11 @@ def test_the_engine_holds_nothing_of_the_callers(world):
                 assert os.readlink(f"/proc/{running.engine}/fd/{stream}") == "/dev/null"
 
 
-def wait_gone(pid):
-    def gone():
-        try:
-            return probes.status(pid)["State"][0] in "ZX"
-        except OSError:
-            return True
-    w.wait_until(gone, f"the end of process {pid}")
-
-
 def test_the_command_dies_with_us(world):
     with runs.Running(world, *WAIT_FOR_INPUT, ready_line="up") as running:
         running.process.send_signal(signal.SIGKILL)
-        wait_gone(running.cmd)
-        wait_gone(running.engine)
+        runs.wait_gone(running.cmd)
+        runs.wait_gone(running.engine)
     runs.wait_all_gone(world)
 
 
@@ -252,7 +243,7 @@ def test_the_command_dies_with_the_network(world):
         status, out, err = running.end()
         assert (status, out) == (125, "")
         assert err == "the network has ended\n"
-        wait_gone(running.cmd)
+        runs.wait_gone(running.cmd)
     runs.wait_all_gone(world)
 
 
@@ -269,7 +260,7 @@ def test_the_network_ends_with_the_command(world):
         finally:
             os.close(writer)
             os.close(reader)
-    wait_gone(child)
+    runs.wait_gone(child)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])

@@ -316,3 +316,31 @@ def test_capture(world):
     path.chmod(0o666)
     run(world, "ping", "-c1", "-W5", w.GATEWAY4, options=[f"--pcap={path}"])
     assert path.read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
+
+
+SEND_AND_END = """import socket, sys
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.connect((sys.argv[1], int(sys.argv[2])))
+sock.send(b"first")
+sock.recv(100)
+print("up", flush=True)
+sys.stdin.readline()
+for number in range(int(sys.argv[3])):
+    sock.send(str(number).encode())
+"""
+
+
+def test_what_it_has_sent_arrives(world):
+    """Also what the engine has not seen yet when CMD has ended already."""
+    probes.serve(world, world.inet, peers.udp_server, w.INET4)
+    count = 300
+    with runs.Running(world, "/usr/bin/python3", "-c", SEND_AND_END, w.INET4, PORT, count,
+                      ready_line="up") as running:
+        os.kill(running.engine, signal.SIGSTOP)
+        running.process.stdin.write("\n")
+        running.process.stdin.flush()
+        runs.wait_gone(running.cmd)
+        os.kill(running.engine, signal.SIGCONT)
+        assert running.end() == (0, "", "")
+    log = probes.peer(world, world.inet, peers.udp_ask, w.INET4, PORT, "log")
+    assert log == ["first"] + [str(number) for number in range(count)]
