@@ -97,6 +97,7 @@ static void engine_main(const void *data)
 		.bess = UNIXSOCK_NONE,
 		.pcap_fd = -EBADF,
 		.broker = BROKER_NONE,
+		.target_fd = -EBADF,
 		.user_fd = -EBADF,
 		.has_tap_mac = true,
 		.tap_mac = order.tap.mac,
@@ -340,7 +341,6 @@ static int run_cmd(struct run *run, char **argv)
 
 int run_main(int argc, char **argv)
 {
-	char api_path[UNIXSOCK_PATH_MAX];
 	struct values values;
 	struct run run = {
 		.values = &values,
@@ -362,6 +362,5 @@ int run_main(int argc, char **argv)
 	proc_raise_open_files(); /* CMD gets the caller's limit */
 	rundir_choose(&values, api_path, &run.settings);
 	run.settings.target = TARGET_TAPFD;
-	rundir_choose(&values, api_path, &run.settings);
 	return run_cmd(&run, argv + first);
 }
