@@ -216,10 +216,19 @@ int netns_open_owner(struct netns *ns)
 	return 0;
 }
 
+static bool has_map(const struct netns *ns, const char *name)
+{
+	autofd int fd = openat(ns->process_fd, name, O_RDONLY | O_CLOEXEC);
+	char byte;
+
+	return fd >= 0 && read(fd, &byte, 1) == 1;
+}
+
 bool netns_is_made(const struct netns *ns)
 {
 	return ioctl(ns->net_fd, NS_GET_NSTYPE) == CLONE_NEWNET &&
-	       !same_namespace(ns->net_fd, "/proc/self/ns/net");
+	       !same_namespace(ns->net_fd, "/proc/self/ns/net") &&
+	       (ns->process_fd < 0 || (has_map(ns, "uid_map") && has_map(ns, "gid_map")));
 }
 
 static int enter(int fd, int type)

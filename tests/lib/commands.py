@@ -1,5 +1,6 @@
 """Programs that stand for the command of a user: what do signals and the terminal do to them?"""
 import os
+import select
 import signal
 import sys
 
@@ -55,6 +56,17 @@ def tell_inherited():
         print("files", next(l.split()[3] for l in limits if l.startswith("Max open files")))
     held = [n for n in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{n}")]
     print("fds", *sorted(map(int, held)))
+
+
+def await_interrupt(*argv):
+    """Let SIGINT wait for whoever comes next: once there is one, become another program."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    print("up", flush=True)
+    while signal.SIGINT not in signal.sigpending():
+        select.select([], [], [], 0.01)
+    print("pending", flush=True)
+    if argv:
+        os.execvp(argv[0], argv)
 
 
 if __name__ == "__main__":

@@ -156,6 +156,20 @@ def test_wait_for_a_process(world):
                                                    *flags, "ip", "link"])
 
 
+def test_wait_for_the_ids_of_a_process(rootless_world):
+    """Of a new user namespace; newuidmap(1) writes them a while after it is made."""
+    world = rootless_world
+    with contextlib.closing(w.Namespace([*world.as_user(), "unshare", "--user", "--net"],
+                                        inside=world.host)) as guest:
+        gate = world.attach("--wait", guest.pid, wait=False)
+        assert_waits(gate)
+        for name in "uid_map", "gid_map":
+            assert_waits(gate)
+            with open(f"/proc/{guest.pid}/{name}", "w", encoding="ascii") as ids:
+                ids.write(f"0 {w.USER} 1")
+        gate.wait_ready()
+
+
 def test_process_that_is_waited_for_ends(world):
     with launcher(world) as process:
         gate = world.attach("--wait", process.pid, wait=False)

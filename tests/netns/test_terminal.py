@@ -96,6 +96,17 @@ def test_key_reaches_the_command_once(world, outer):
     outer.expect_line("status=3")
 
 
+def test_key_from_before_the_start_is_not_lost(world, prefix):
+    """It is the command's, as if that had begun in our place."""
+    waiting = probes.program(world, commands.await_interrupt)
+    with t.Terminal([*world.as_caller(), *waiting, *prefix, *waiting],
+                    **runs.environment(world)) as terminal:
+        terminal.expect_line("up")
+        terminal.type(t.CTRL_C)
+        for said in "pending", "up", "pending":
+            terminal.expect_line(said)
+
+
 def test_end_of_file_reaches_the_command(outer):
     outer.type(f"{CAT}; echo status=$?\n")
     outer.expect_line("up")
