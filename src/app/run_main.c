@@ -43,6 +43,7 @@ struct run {
 	int guest_sock;		   /* owned: the guest's reports; -EBADF once CMD runs */
 	int life_sock;		   /* owned: the engine's life line; -EBADF: there is none yet */
 	pid_t engine_pid;	   /* 0: there is none */
+	struct unixsock api;	   /* its API socket's file, for when nobody else removes it */
 	bool furnished, networked; /* what CMD waits for */
 };
 
@@ -277,6 +278,8 @@ static bool hear_engine(struct run *run)
 		return false;
 	}
 	run->networked = true;
+	if (run->settings.api_path)
+		unixsock_find(run->settings.api_path, &run->api);
 	return start_when_ready(run);
 }
 
@@ -334,6 +337,7 @@ static int run_cmd(struct run *run, char **argv)
 	}
 	fd_close(&run->life_sock); /* which tells the engine to end */
 	(void)reap_engine(run);
+	unixsock_unlink(&run->api); /* what a killed keeper could not */
 	supervise_done(&run->cmd);
 	fd_close(&run->guest_sock);
 	return status;
@@ -347,6 +351,7 @@ int run_main(int argc, char **argv)
 		.cmd = SUPERVISE_NONE,
 		.guest_sock = -EBADF,
 		.life_sock = -EBADF,
+		.api = UNIXSOCK_NONE,
 	};
 	char api_path[UNIXSOCK_PATH_MAX];
 	int first, status;

@@ -20,6 +20,20 @@ bool unixsock_is_used(const char *path)
 	       (errno != ECONNREFUSED && errno != ENOENT && errno != ENOTDIR);
 }
 
+void unixsock_find(const char *path, struct unixsock *ret)
+{
+	struct stat st;
+
+	*ret = UNIXSOCK_NONE;
+	if (strlen(path) >= sizeof(ret->path))
+		return;
+	memcpy(ret->path, path, strlen(path) + 1);
+	if (lstat(path, &st) < 0)
+		return;
+	ret->dev = st.st_dev;
+	ret->ino = st.st_ino;
+}
+
 int unixsock_listen(const char *path, int type, mode_t mode, int backlog, struct unixsock *ret)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -31,7 +45,6 @@ int unixsock_listen(const char *path, int type, mode_t mode, int backlog, struct
 	if (len >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path, path, len);
-	memcpy(sock.path, path, len + 1);
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
@@ -43,10 +56,8 @@ int unixsock_listen(const char *path, int type, mode_t mode, int backlog, struct
 	/* An empty path is an abstract address (unix(7)): no file, nothing to remove. */
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
-	if (len > 0 && lstat(path, &st) == 0) {
-		sock.dev = st.st_dev;
-		sock.ino = st.st_ino;
-	}
+	if (len > 0)
+		unixsock_find(path, &sock);
 	if (listen(fd, backlog) < 0) {
 		int error = -errno;
 

@@ -31,6 +31,11 @@ bool unixsock_is_used(const char *path);
  */
 int unixsock_listen(const char *path, int type, mode_t mode, int backlog, struct unixsock *ret);
 
+/* The socket file at @path as it is now, of which another process is the owner, for unixsock_unlink(); that
+ * has nothing to remove where there is none. The descriptor is -EBADF.
+ */
+void unixsock_find(const char *path, struct unixsock *ret);
+
 /* Remove the file unless it has been replaced by another. No error is reported. */
 void unixsock_unlink(const struct unixsock *sock);
 

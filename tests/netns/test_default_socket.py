@@ -61,7 +61,9 @@ def test_names(world):
         assert first.process.poll() is None
     runs.wait_all_gone(world)
     with start(world, "--name=web", "--sandbox=off") as unguarded:
+        os.kill(unguarded.pid, signal.SIGSTOP)
         os.kill(unguarded.engine, signal.SIGKILL)
+        os.kill(unguarded.pid, signal.SIGKILL)
         unguarded.end()
     assert files(world) == ["web.sock"]         # nobody was left who could remove it
     assert "no network is running" in ctl(world, "stats", check=False).stderr

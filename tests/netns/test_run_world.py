@@ -333,7 +333,7 @@ for number in range(int(sys.argv[3])):
 def test_what_it_has_sent_arrives(world):
     """Also what the engine has not seen yet when CMD has ended already."""
     probes.serve(world, world.inet, peers.udp_server, w.INET4)
-    count = 300
+    count = 200     # what the receiver has room for, and more than one turn takes
     with runs.Running(world, "/usr/bin/python3", "-c", SEND_AND_END, w.INET4, PORT, count,
                       ready_line="up") as running:
         os.kill(running.engine, signal.SIGSTOP)
@@ -344,3 +344,15 @@ def test_what_it_has_sent_arrives(world):
         assert running.end() == (0, "", "")
     log = probes.peer(world, world.inet, peers.udp_ask, w.INET4, PORT, "log")
     assert log == ["first"] + [str(number) for number in range(count)]
+
+
+def test_the_socket_goes_after_a_killed_keeper(world):
+    with runs.Running(world, "sh", "-c", "echo up; read line", options=["--name=mine"],
+                      ready_line="up") as running:
+        path = world.tmp / "xdg" / "gate4netns" / "mine.sock"
+        assert path.exists()
+        (keeper,) = runs.children(running.engine)
+        os.kill(keeper, signal.SIGKILL)
+        running.process.communicate("\n", timeout=w.DEADLINE_S)
+        assert running.process.returncode == 0
+    assert not path.exists()
