@@ -78,7 +78,7 @@ int rundir_socket(const char *name, char ret[UNIXSOCK_PATH_MAX])
 		return -errno;
 	fd = open_directory(directory);
 	if (fd < 0)
-		return fd;
+		return fd == -EACCES ? -EPERM : fd; /* it is there, and not ours */
 	return print_path(ret, "%s/%s" SUFFIX, directory, name);
 }
 
@@ -99,7 +99,7 @@ void rundir_choose(const struct values *values, char path[UNIXSOCK_PATH_MAX], st
 		ret->api_path = path;
 	else if (r == -EPERM)
 		log_line("no API socket: the directory " FOLDER " for it is not ours alone");
-	else
+	else if (values->name)
 		log_line("no API socket: there is no place for it: %s%s", strerror(-r),
 			 r == -ENOENT ? " ($XDG_RUNTIME_DIR)" : "");
 }

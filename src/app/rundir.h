@@ -20,7 +20,9 @@ struct values;
 int rundir_socket(const char *name, char ret[UNIXSOCK_PATH_MAX]);
 
 /* The API socket of run and attach: the path that was given, none, or the default one, which is written to
- * @path and has to live as long as *ret. Where there can be none the network goes without, which is said.
+ * @path and has to live as long as *ret. Where there can be none the network goes without. That is said if
+ * a name was asked for, or if the place is a stranger's: callers without $XDG_RUNTIME_DIR (cron, su,
+ * containers) would find a line of ours on CMD's stderr each time.
  */
 void rundir_choose(const struct values *values, char path[UNIXSOCK_PATH_MAX], struct settings *ret);
 

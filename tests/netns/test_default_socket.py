@@ -109,7 +109,11 @@ def test_directory_of_a_stranger(world, wrong):
 
 
 def test_no_place(rootless_world):
+    """The network goes without, and says so to those who want one."""
     environment = {key: value for key, value in os.environ.items() if key != "XDG_RUNTIME_DIR"}
-    done = runs.run(rootless_world, "echo", "ran", check=False, env=environment)
+    done = runs.run(rootless_world, "echo", "ran", env=environment)
+    assert (done.stdout, done.stderr) == ("ran\n", "")
+    done = runs.run(rootless_world, "echo", "ran", options=["--name=web"], check=False,
+                    env=environment)
     assert (done.returncode, done.stdout) == (0, "ran\n")
     assert done.stderr.startswith("no API socket: ") and done.stderr.count("\n") == 1
