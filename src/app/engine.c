@@ -1,5 +1,5 @@
 /* Role: engine. Moves frames.
- * Holds:    the link, the API and BESS listeners, the sockets of forwards and of the stacks, the
+ * Holds:    the link, the API's listener and the link's, the sockets of forwards and of the stacks, the
  *           keeper's pipes, the capture's file, the socket to the
  *           broker and what came from there.
  * Must:     own every descriptor that it will need before it is confined; write the ready byte
@@ -16,6 +16,7 @@
 
 #include "app/broker.h"
 #include "app/keeper.h"
+#include "app/linkwatch.h"
 #include "app/publish.h"
 #include "app/stacks.h"
 #include "base/fd.h"
@@ -36,16 +37,12 @@
 #include "os/seccomp.h"
 #include "os/tap.h"
 
-/* Frames taken from the link before the host's sockets get their turn. */
-#define FRAMES_PER_TURN 64
-#define LAST_TURNS 16
-#define PAUSE_MS 1000 /* before another try to accept a BESS client */
-
 struct engine {
 	const struct settings *settings;
 	int signal_fd;	       /* borrowed */
 	int user_fd;	       /* owned until the sandbox is entered */
 	int target_fd;	       /* owned: pidfd of the process to end with; or -EBADF */
+	int sender_fd;	       /* owned; of who has sent the TAP */
 	int ready_fd, exit_fd; /* the caller's; FD_NONE, or -EBADF for one that was not open */
 	struct loop *loop;
 	struct link link;
@@ -58,14 +55,12 @@ struct engine {
 	struct publish publish;
 	struct ports *ports;
 	struct api *api;
-	struct unixsock api_sock, bess;
+	struct linkwatch *linkwatch;
+	struct unixsock api_sock, link_sock;
 	struct keeper keeper;
 	int resolv_fd;	/* owned: the sandbox's resolv.conf */
 	int end_signal; /* the signal that ends us, or 0 */
-	struct loop_timer bess_pause;
-	struct loop_source *link_source, *bess_source, *news_source, *exit_source, *target_source,
-		*signal_source;
-	uint8_t frame[FRAME_MAX + 1]; /* one more, to tell a longer frame from the longest */
+	struct loop_source *news_source, *exit_source, *target_source, *signal_source;
 };
 
 static void to_guest(const uint8_t *frame, size_t len, void *data)
@@ -82,75 +77,8 @@ static void to_stack(const uint8_t *frame, size_t len, void *data)
 	slirp_stack_input(engine->slirp, frame, len);
 }
 
-/* A BESS client may leave, and the next one come; a TAP that is gone stays gone. */
-static void link_lost(struct engine *engine, int error)
-{
-	loop_remove(engine->link_source);
-	engine->link_source = NULL;
-	link_close(&engine->link);
-	if (engine->settings->target == TARGET_BESS) {
-		log_line("Waiting for connection to %s", engine->bess.path);
-		(void)loop_set_events(engine->bess_source, EPOLLIN);
-		return;
-	}
-	log_line("the TAP has gone: read: %s", strerror(-error));
-	loop_stop(engine->loop, 1);
-}
-
-static void link_readable(uint32_t events, void *data)
-{
-	struct engine *engine = data;
-
-	(void)events;
-	engine->gate.now_ms = loop_now_ms(engine->loop);
-	for (int i = 0; i < FRAMES_PER_TURN; i++) {
-		struct link_info info;
-		ssize_t len =
-			link_receive(&engine->link, engine->frame, sizeof(engine->frame), &info);
-
-		if (len == -EAGAIN)
-			return;
-		if (len < 0) {
-			link_lost(engine, (int)len);
-			return;
-		}
-		gate_input(&engine->gate, engine->frame, (size_t)len, &info);
-	}
-}
-
-static int watch_link(struct engine *engine)
-{
-	return loop_add(engine->loop, engine->link.fd, EPOLLIN, link_readable, engine,
-			&engine->link_source);
-}
-
-static void bess_connected(uint32_t events, void *data)
-{
-	struct engine *engine = data;
-	int fd = accept4(engine->bess.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	(void)events;
-	(void)loop_set_events(engine->bess_source, 0); /* the next one waits */
-	if (fd >= 0)
-		link_attach(&engine->link, fd, false, false);
-	if (fd < 0 || watch_link(engine) < 0) {
-		/* Out of descriptors or memory: at once again would be for ever. */
-		link_close(&engine->link);
-		loop_timer_arm(engine->loop, &engine->bess_pause,
-			       loop_now_ms(engine->loop) + PAUSE_MS);
-	}
-}
-
-static void bess_resume(void *data)
-{
-	struct engine *engine = data;
-
-	(void)loop_set_events(engine->bess_source, EPOLLIN);
-}
-
 /* Only HUP and ERR come here: data on the descriptor does not end us. What the guest has sent until now has
- * been sent, and is still taken: a TAP keeps 500 frames (TUN_READQ_SIZE in the kernel's tun.c), or as many
- * as its txqueuelen was raised to.
+ * been sent, and is still taken.
  */
 static void exit_requested(uint32_t events, void *data)
 {
@@ -159,9 +87,8 @@ static void exit_requested(uint32_t events, void *data)
 	(void)events;
 	if (engine->settings->compat)
 		log_line("exitfd event");
-	for (int turn = 0; turn < LAST_TURNS && engine->link_source; turn++)
-		link_readable(EPOLLIN, engine);
-	loop_stop(engine->loop, 0);
+	loop_stop(engine->loop, 0); /* first: a link that is at its end is not why */
+	linkwatch_take_rest(engine->linkwatch);
 }
 
 /* A pidfd is readable once its process has ended (pidfd_open(2)). */
@@ -364,11 +291,15 @@ static int start_api(struct engine *engine)
 static int watch_sources(struct engine *engine)
 {
 	struct loop *loop = engine->loop;
-	int r = watch_link(engine);
+	const struct linkwatch_order order = {
+		.loop = loop,
+		.settings = engine->settings,
+		.link = &engine->link,
+		.listener = &engine->link_sock,
+		.gate = &engine->gate,
+	};
+	int r = linkwatch_new(&order, &engine->linkwatch);
 
-	if (r == 0 && engine->bess.fd >= 0)
-		r = loop_add(loop, engine->bess.fd, 0, bess_connected, engine,
-			     &engine->bess_source);
 	if (r == 0)
 		r = loop_add(loop, engine->signal_fd, EPOLLIN, signal_readable, engine,
 			     &engine->signal_source);
@@ -392,7 +323,7 @@ static int enter_sandbox(struct engine *engine)
 {
 	char resolv[RESOLVCONF_MAX];
 	const size_t len = resolvconf_read(resolv);
-	struct unixsock sockets[2 + PUBLISH_SOCKETS_MAX] = { engine->api_sock, engine->bess };
+	struct unixsock sockets[2 + PUBLISH_SOCKETS_MAX] = { engine->api_sock, engine->link_sock };
 	const struct keeper_order order = {
 		.sockets = sockets,
 		.socket_count = G_N_ELEMENTS(sockets),
@@ -439,21 +370,32 @@ static int confine(struct engine *engine)
 	return r;
 }
 
-/* The byte says that everything above is done. A caller that has stopped listening is told
- * nothing, and keeps its network.
- */
-static void announce_ready(struct engine *engine)
+static int write_ready(int fd)
 {
 	ssize_t sent;
 
+	do
+		sent = write(fd, "1", 1);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
+}
+
+/* The byte says that everything above is done. A caller that has stopped listening is told
+ * nothing, and keeps its network. Who has sent the TAP may not wait for it.
+ */
+static void announce_ready(struct engine *engine)
+{
+	int r;
+
+	if (engine->sender_fd >= 0)
+		(void)write_ready(engine->sender_fd);
+	fd_close(&engine->sender_fd);
 	if (engine->ready_fd == FD_NONE)
 		return;
-	do
-		sent = write(engine->ready_fd, "1", 1);
-	while (sent < 0 && errno == EINTR);
-	if (sent < 0 && engine->settings->ready_fd != FD_NONE) /* or it is not the user's */
+	r = write_ready(engine->ready_fd);
+	if (r < 0)
 		log_line("cannot write to ready-fd %d: %s", engine->settings->ready_fd,
-			 strerror(errno));
+			 strerror(-r));
 	if (engine->ready_fd > STDERR_FILENO) /* or the next descriptor would be our stderr */
 		fd_close(&engine->ready_fd);
 }
@@ -505,6 +447,7 @@ static void report_drops(const struct engine *engine)
 
 static void finish(struct engine *engine)
 {
+	linkwatch_free(engine->linkwatch);
 	api_free(engine->api);
 	ports_free(engine->ports);
 	loopback_free(engine->loopback);
@@ -520,9 +463,10 @@ static void finish(struct engine *engine)
 	broker_end(&engine->broker);
 	keeper_end(&engine->keeper);
 	unixsock_unlink(&engine->api_sock);
-	unixsock_unlink(&engine->bess);
+	unixsock_unlink(&engine->link_sock);
 	fd_close(&engine->api_sock.fd);
-	fd_close(&engine->bess.fd);
+	fd_close(&engine->link_sock.fd);
+	fd_close(&engine->sender_fd);
 	fd_close(&engine->resolv_fd);
 	fd_close(&engine->user_fd);
 	fd_close(&engine->target_fd);
@@ -537,17 +481,16 @@ int engine_run(const struct engine_input *input)
 	engine->signal_fd = input->signal_fd;
 	engine->user_fd = input->user_fd;
 	engine->target_fd = input->settings->exit_with ? input->target_fd : -EBADF;
+	engine->sender_fd = input->sender_fd;
 	engine->ready_fd = input->ready_fd;
 	engine->exit_fd = input->exit_fd;
 	engine->link = input->link;
-	engine->bess = input->bess;
+	engine->link_sock = input->link_sock;
 	engine->broker = input->broker;
 	engine->api_sock = UNIXSOCK_NONE;
 	publish_init(&engine->publish);
 	engine->keeper = KEEPER_NONE;
 	engine->resolv_fd = -EBADF;
-	engine->bess_pause.fn = bess_resume;
-	engine->bess_pause.data = engine;
 	status = start(engine, input);
 	if (status == 0) {
 		status = loop_run(engine->loop);

@@ -15,10 +15,11 @@
 struct engine_input {
 	const struct settings *settings; /* borrowed */
 	struct link link;		 /* owned by the engine from the call on */
-	struct unixsock bess;		 /* TARGET_BESS: the listener, owned too */
+	struct unixsock link_sock;	 /* TARGET_LINK: the listener, owned too */
 	char link_name[IFNAMSIZ];	 /* of the TAP, or what stands for it */
-	int pcap_fd;			 /* owned too: net/capture.h; -EBADF: nothing is captured */
-	struct broker broker;		 /* owned too */
+	int sender_fd;	      /* TARGET_TAP_FROM: the sender, told like ready_fd; owned too */
+	int pcap_fd;	      /* owned too: net/capture.h; -EBADF: nothing is captured */
+	struct broker broker; /* owned too */
 	bool has_tap_mac;
 	struct mac tap_mac;    /* the guest's, where we know it */
 	int user_fd;	       /* owned too; see os/sandbox.h */

@@ -95,7 +95,8 @@ static void engine_main(const void *data)
 	struct engine_input input = {
 		.settings = order.settings,
 		.link = LINK_NONE,
-		.bess = UNIXSOCK_NONE,
+		.link_sock = UNIXSOCK_NONE,
+		.sender_fd = -EBADF,
 		.pcap_fd = -EBADF,
 		.broker = BROKER_NONE,
 		.target_fd = -EBADF,

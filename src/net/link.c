@@ -5,6 +5,17 @@
 
 #include "base/fd.h"
 #include "net/capture.h"
+#include "net/linksock.h"
+
+static const char *drop_name(size_t drop)
+{
+	static const char *const names[] = {
+		[LINK_DROP_NOT_IP] = "not_ip",
+		[LINK_DROP_DISCOVERY] = "discovery",
+	};
+
+	return names[drop];
+}
 
 static const struct stats_row rows[] = {
 	{ "frames_from_guest", "Frames that the guest has sent",
@@ -17,16 +28,24 @@ static const struct stats_row rows[] = {
 	  STATS_NUMBER(struct link_stats, sent_bytes) },
 	{ "no_room", "Frames to the guest that were dropped because it took no more",
 	  STATS_NUMBER(struct link_stats, send_drops), .counts_drops = true },
+	{ "drops", "What has no meaning on a link of raw IP packets or of messages",
+	  STATS_ARRAY(struct link_stats, drops, drop_name), .counts_drops = true },
 	{ 0 },
 };
 
-const struct stats_table link_stats_table = { "link", "frames to the guest", rows };
+const struct stats_table link_stats_table = { "link", "frames on the link", rows };
 
 void link_attach(struct link *link, int fd, bool vnet_hdr, bool uso)
 {
 	link->fd = fd;
 	link->vnet_hdr = vnet_hdr;
 	link->uso = uso;
+}
+
+void link_attach_socket(struct link *link, enum link_kind kind, int fd, const struct addrplan *plan)
+{
+	link_attach(link, fd, false, false);
+	link->sock = linksock_new(kind, fd, plan, &link->stats);
 }
 
 static struct link_info read_header(const struct virtio_net_hdr *header)
@@ -49,7 +68,7 @@ static struct link_info read_header(const struct virtio_net_hdr *header)
 }
 
 /* #syscalls:engine readv writev */
-ssize_t link_receive(struct link *link, uint8_t *buffer, size_t size, struct link_info *ret)
+static ssize_t receive_tap(struct link *link, uint8_t *buffer, size_t size, struct link_info *ret)
 {
 	struct virtio_net_hdr header = { 0 };
 	const size_t header_len = link->vnet_hdr ? sizeof(header) : 0;
@@ -64,7 +83,21 @@ ssize_t link_receive(struct link *link, uint8_t *buffer, size_t size, struct lin
 	if (got == 0)
 		return -EPIPE;
 	*ret = read_header(&header);
-	got = (size_t)got < header_len ? 0 : got - (ssize_t)header_len;
+	return (size_t)got < header_len ? 0 : got - (ssize_t)header_len;
+}
+
+ssize_t link_receive(struct link *link, uint8_t *buffer, size_t size, struct link_info *ret)
+{
+	ssize_t got;
+
+	if (link->sock) {
+		*ret = (struct link_info){ 0 };
+		got = linksock_receive(link->sock, buffer, size);
+	} else {
+		got = receive_tap(link, buffer, size, ret);
+	}
+	if (got < 0)
+		return got;
 	link->stats.received++;
 	link->stats.received_bytes += (uint64_t)got;
 	if (link->capture) {
@@ -75,16 +108,12 @@ ssize_t link_receive(struct link *link, uint8_t *buffer, size_t size, struct lin
 	return got;
 }
 
-/* @len: of the frame in them. */
-static bool send_parts(struct link *link, const struct iovec *parts, int count, size_t len)
+static bool write_tap(struct link *link, const struct iovec *parts, int count)
 {
-	if (writev(link->fd, parts, count) < 0) {
-		link->stats.send_drops++;
-		return false;
-	}
-	link->stats.sent++;
-	link->stats.sent_bytes += len;
-	return true;
+	if (writev(link->fd, parts, count) >= 0)
+		return true;
+	link->stats.send_drops++;
+	return false;
 }
 
 void link_send(struct link *link, const uint8_t *frame, size_t len)
@@ -129,19 +158,39 @@ bool link_send_segment(struct link *link, const uint8_t *headers, size_t header_
 		{ (void *)(uintptr_t)headers, header_len },
 		{ (void *)(uintptr_t)payload, len },
 	};
-	const size_t frame_len = header_len + len;
 
 	if (offload)
 		header = write_header(offload, header_len, len);
-	if (!(link->vnet_hdr ? send_parts(link, parts, 3, frame_len) :
-			       send_parts(link, parts + 1, 2, frame_len)))
+	if (!(link->sock     ? linksock_send(link->sock, parts + 1) :
+	      link->vnet_hdr ? write_tap(link, parts, 3) :
+			       write_tap(link, parts + 1, 2)))
 		return false;
+	link->stats.sent++;
+	link->stats.sent_bytes += header_len + len;
 	if (link->capture)
 		capture_frame(link->capture, CAPTURE_TO_GUEST, parts + 1, 2);
 	return true;
 }
 
+bool link_has_input(const struct link *link)
+{
+	return link->sock && linksock_has_input(link->sock);
+}
+
+bool link_has_output(const struct link *link)
+{
+	return link->sock && linksock_has_output(link->sock);
+}
+
+void link_flush(struct link *link)
+{
+	if (link->sock)
+		linksock_flush(link->sock);
+}
+
 void link_close(struct link *link)
 {
+	linksock_free(link->sock);
+	link->sock = NULL;
 	fd_close(&link->fd);
 }

@@ -1,8 +1,8 @@
-/* net/link.h - where the guest's Ethernet frames come from and go to.
+/* net/link.h - where the guest's Ethernet frames come from and go to: one interface, four kinds.
  *
- * A TAP, or one accepted connection of a SOCK_SEQPACKET socket: either way one frame per
- * read(2) and write(2). Nothing is around it, but on a TAP with vnet_hdr a struct virtio_net_hdr
- * in front (os/tap.h), which is added and taken off here. Never blocks.
+ * A TAP: one frame per read(2) and write(2), on one with vnet_hdr a struct virtio_net_hdr in front
+ * (os/tap.h), which is added and taken off here. Or a connected socket: one frame per message, one
+ * IP packet per message (net/iplink.h), or a stream of frames (wire/framing.h). Never blocks.
  */
 #ifndef NET_LINK_H
 #define NET_LINK_H
@@ -14,23 +14,33 @@
 
 #include "net/stats.h"
 
-/* What carries the frames. */
+struct addrplan; /* net/addrplan.h */
+
 enum link_kind {
 	LINK_TAP,
-	LINK_SEQPACKET, /* raw IP packets, one a message */
-	LINK_STREAM,	/* frames with their lengths in front */
-	LINK_BESS,	/* frames, one a message of a SOCK_SEQPACKET socket */
+	LINK_SEQPACKET, /* AF_UNIX SOCK_SEQPACKET: a raw IP packet per message */
+	LINK_STREAM,	/* SOCK_STREAM: each frame behind its length */
+	LINK_BESS,	/* AF_UNIX SOCK_SEQPACKET: a frame per message */
+};
+
+/* Why something that crosses a socket is no frame for the other side. */
+enum link_drop {
+	LINK_DROP_NOT_IP,    /* neither IPv4 nor IPv6, where nothing else has a meaning; or empty */
+	LINK_DROP_DISCOVERY, /* DHCP, router or neighbour discovery, where there is no Ethernet */
+	LINK_DROPS
 };
 
 struct link_stats {
 	uint64_t received, received_bytes; /* frames from the guest, and what is in them */
 	uint64_t sent, sent_bytes;
 	uint64_t send_drops; /* frames that the other side had no room for */
+	uint64_t drops[LINK_DROPS];
 };
 
 extern const struct stats_table link_stats_table; /* of struct link_stats */
 
-struct capture; /* net/capture.h */
+struct capture;	 /* net/capture.h */
+struct linksock; /* net/linksock.h */
 
 struct link {
 	int fd; /* owned, non-blocking; -EBADF: nobody is there */
@@ -38,6 +48,7 @@ struct link {
 	bool uso; /* with vnet_hdr: one frame may stand for several UDP datagrams, in both directions */
 	struct link_stats stats;
 	struct capture *capture; /* borrowed; sees each frame that has crossed. NULL: off */
+	struct linksock *sock;	 /* owned; NULL: a TAP */
 };
 
 /* VIRTIO_NET_HDR_GSO_UDP_L4 of <linux/virtio_net.h>, which has it from Linux 6.2 on. */
@@ -66,13 +77,16 @@ struct link_offload {
 	bool udp;
 };
 
-/* Take over @fd. What belongs to the link for life stays: its counters, and the capture. Before, it is
- * LINK_NONE, or closed.
+/* Take over @fd, a TAP or a connected non-blocking socket of the kind. What belongs to the link for life
+ * stays: its counters, and the capture. Before, it is LINK_NONE, or closed. @plan is not kept.
  */
 void link_attach(struct link *link, int fd, bool vnet_hdr, bool uso);
+void link_attach_socket(struct link *link, enum link_kind kind, int fd,
+			const struct addrplan *plan);
 
-/* One frame into @buffer. Its length; -EAGAIN: none is waiting; -EPIPE: the far end has gone;
- * another -errno: the device has. *ret is set only on success.
+/* One frame into @buffer, which is larger than FRAME_MAX. Its length; -EAGAIN: none is waiting; -EBADMSG:
+ * something came that is no frame, and was counted; -EPIPE: the far end has gone; -EPROTO: it does not
+ * speak as the kind wants it; another -errno: the device has gone. *ret is set only on success.
  */
 ssize_t link_receive(struct link *link, uint8_t *buffer, size_t size, struct link_info *ret);
 
@@ -89,6 +103,14 @@ void link_send(struct link *link, const uint8_t *frame, size_t len);
  */
 bool link_send_segment(struct link *link, const uint8_t *headers, size_t header_len,
 		       const uint8_t *payload, size_t len, const struct link_offload *offload);
+
+/* A socket only; to be looked at and done at the end of a turn. Input: link_receive() has something
+ * that the descriptor does not tell of. Output: frames wait until the socket takes them, which
+ * link_flush() tries.
+ */
+bool link_has_input(const struct link *link);
+bool link_has_output(const struct link *link);
+void link_flush(struct link *link);
 
 /* Close what is attached, if anything is. */
 void link_close(struct link *link);

@@ -86,6 +86,12 @@ struct settings {
 	bool seccomp;
 };
 
+/* Of TARGET_LINK and TARGET_BESS. */
+static inline enum link_kind settings_link_kind(const struct settings *settings)
+{
+	return settings->target == TARGET_BESS ? LINK_BESS : settings->link;
+}
+
 /* The IPv6 address of the guest, whose interface has @mac. */
 static inline struct ip settings_guest6(const struct settings *settings, const struct mac *mac)
 {

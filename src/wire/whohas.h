@@ -1,6 +1,7 @@
-/* wire/whohas.h - the question which MAC an address has.
+/* wire/whohas.h - the question which MAC an address has, and its answer.
  *
- * Pure. Sources: RFC 826 (ARP), RFC 4861 sections 4.3 and 7.2.2 (neighbour solicitation).
+ * Pure. Sources: RFC 826 (ARP), RFC 4861 sections 4.3, 4.4 and 7.2 (neighbour solicitation and
+ * advertisement).
  */
 #ifndef WIRE_WHOHAS_H
 #define WIRE_WHOHAS_H
@@ -17,5 +18,11 @@
  */
 size_t whohas_build(const struct ip *ip, const struct ip *asker, const struct mac *asker_mac,
 		    uint8_t out[WHOHAS_MAX]);
+
+/* If the frame of @len bytes is such a question, write the answer that the asked one has @mac, to
+ * the asker. Returns its length; 0: it is no question.
+ */
+size_t whohas_answer(const uint8_t *frame, size_t len, const struct mac *mac,
+		     uint8_t out[WHOHAS_MAX]);
 
 #endif

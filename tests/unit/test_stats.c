@@ -50,20 +50,22 @@ static void test_json(void)
 {
 	static const struct link_stats link = { 1, 2, 3, 4, 5 };
 
-	expect_json((const void *const[]){ &filled, &link }, 2,
-		    "{\"paint\":{\"small\":1,\"large\":5000000000,"
-		    "\"colours\":{\"red\":2,\"light_blue\":3},\"level\":4,\"lost\":9},"
-		    "\"link\":{\"frames_from_guest\":1,\"bytes_from_guest\":2,"
-		    "\"frames_to_guest\":3,\"bytes_to_guest\":4,\"no_room\":5}}");
+	expect_json(
+		(const void *const[]){ &filled, &link }, 2,
+		"{\"paint\":{\"small\":1,\"large\":5000000000,"
+		"\"colours\":{\"red\":2,\"light_blue\":3},\"level\":4,\"lost\":9},"
+		"\"link\":{\"frames_from_guest\":1,\"bytes_from_guest\":2,"
+		"\"frames_to_guest\":3,\"bytes_to_guest\":4,\"no_room\":5,\"drops\":{\"not_ip\":0,\"discovery\":0}}}");
 }
 
 static void test_module_that_does_not_run(void)
 {
 	static const struct link_stats link;
 
-	expect_json((const void *const[]){ NULL, &link }, 2,
-		    "{\"link\":{\"frames_from_guest\":0,\"bytes_from_guest\":0,"
-		    "\"frames_to_guest\":0,\"bytes_to_guest\":0,\"no_room\":0}}");
+	expect_json(
+		(const void *const[]){ NULL, &link }, 2,
+		"{\"link\":{\"frames_from_guest\":0,\"bytes_from_guest\":0,"
+		"\"frames_to_guest\":0,\"bytes_to_guest\":0,\"no_room\":0,\"drops\":{\"not_ip\":0,\"discovery\":0}}}");
 	expect_json((const void *const[]){ NULL, NULL }, 2, "{}");
 }
 
