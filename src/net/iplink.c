@@ -22,14 +22,6 @@
 /* Locally administered (IEEE 802), and of no vendor. */
 const struct mac iplink_guest_mac = { { 0x02, 0, 0, 0, 0, 0x64 } };
 
-void iplink_init(struct iplink *ip, const struct addrplan *plan)
-{
-	*ip = (struct iplink){
-		.gateway4 = addrplan_gateway_mac(plan, IP_V4),
-		.gateway6 = addrplan_gateway_mac(plan, IP_V6),
-	};
-}
-
 /* UDP to @port, and not a later fragment, which has no ports. */
 static bool is_udp4_to(uint16_t port, const uint8_t *packet, size_t len)
 {
@@ -72,6 +64,31 @@ static enum iplink_verdict answer(struct iplink *ip, const uint8_t *frame, size_
 		return IPLINK_DISCOVERY;
 	ip->count++;
 	return IPLINK_ANSWERED;
+}
+
+/* Answer before anybody asks: libslirp 4.7 loses the first packet to an address that it has to ask for. */
+static void introduce(struct iplink *ip, const struct addrplan *plan, enum ip_family family)
+{
+	const struct ip gateway = addrplan_gateway(plan, family);
+	const struct mac mac = addrplan_gateway_mac(plan, family);
+	struct ip guest = { .family = family };
+	uint8_t question[WHOHAS_MAX];
+
+	if (family == IP_V6)
+		guest.v6 = plan->guest6;
+	else
+		guest.v4 = plan->guest;
+	(void)answer(ip, question, whohas_build(&guest, &gateway, &mac, question));
+}
+
+void iplink_init(struct iplink *ip, const struct addrplan *plan)
+{
+	*ip = (struct iplink){
+		.gateway4 = addrplan_gateway_mac(plan, IP_V4),
+		.gateway6 = addrplan_gateway_mac(plan, IP_V6),
+	};
+	introduce(ip, plan, IP_V4);
+	introduce(ip, plan, IP_V6);
 }
 
 enum iplink_verdict iplink_to_guest(struct iplink *ip, const uint8_t *frame, size_t len)

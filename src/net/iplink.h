@@ -37,6 +37,7 @@ enum iplink_verdict {
 	IPLINK_TOO_MANY,  /* questions at once: this one gets no answer */
 };
 
+/* The answers for the plan's guest addresses wait from the start. */
 void iplink_init(struct iplink *ip, const struct addrplan *plan);
 
 /* A packet of @len bytes from the guest stands FRAME_ETHER_HEADER bytes behind @frame; where it passes,

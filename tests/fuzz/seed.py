@@ -134,6 +134,23 @@ TOO_BIG = {
 }
 
 
+
+def framed(*frames):
+    return b"".join(struct.pack(">I", len(f)) + f for f in frames)
+
+
+def lying(length):
+    return framed(FRAMES["udp4"]) + struct.pack(">I", length) + FRAMES["udp4"]
+
+
+# The first byte: how the stream is cut (fuzz_stream.c).
+STREAMS = {
+    "whole": b"\xff" + framed(FRAMES["udp4"], FRAMES["tcp6"]), "bytes": b"\x01" + framed(FRAMES["udp4"], FRAMES["tcp6"]),
+    "least": b"\x03" + framed(bytes(14), bytes(14)), "longest": b"\x7f" + framed(bytes(65589), FRAMES["udp4"]),
+    "length-0": b"\x02" + lying(0), "length-13": b"\x02" + lying(13), "length-most": b"\x02" + lying(0xffffffff),
+    "one-more": b"\xff" + framed(bytes(65590)), "cut": b"\x05" + framed(FRAMES["udp4"])[:-1], "many": b"\xff" + framed(*[FRAMES["udp4"]] * 64),
+}
+
 def vnet(frame, partial=True, gso_type=0, gso_size=0, start=34, offset=16):
     """struct virtio_net_hdr in front, as it stands on a little-endian machine."""
     return struct.pack("<BBHHHH", partial, gso_type, 0, gso_size, start, offset) + frame
@@ -266,6 +283,7 @@ root = pathlib.Path(sys.argv[1])
 write(root / "frame", FRAMES)
 write(root / "tcpseg", SEGMENTS)
 write(root / "toobig", TOO_BIG)
+write(root / "stream", STREAMS)
 write(root / "udpgram", DATAGRAMS)
 write(root / "defrag", FRAGMENTS)
 write(root / "gate", GATE)
