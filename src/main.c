@@ -9,6 +9,7 @@
 #include "app/ctl_main.h"
 #include "app/exec_main.h"
 #include "app/run_main.h"
+#include "app/tap_main.h"
 #include "os/proc.h"
 
 #define OWN_NAME "gate4netns"
@@ -21,6 +22,7 @@ static const struct {
 } commands[] = {
 	{ "attach", attach_main }, { "check", check_main }, { "completion", completion_main },
 	{ "ctl", ctl_main },	   { "exec", exec_main },   { "run", run_main },
+	{ "tap", tap_main },
 };
 
 int main(int argc, char **argv)

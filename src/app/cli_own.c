@@ -100,7 +100,7 @@ const struct opt own_opts[] = {
 	    .help = "wait for the namespace to appear"),
 	OWN(0, "exit-with", NULL, OPT_SWITCH, exit_with, ATTACH, .values = "on off",
 	    .help = "end when the process PID does"),
-	OWN('r', "ready-fd", "FD", OPT_NUMBER, ready_fd, ATTACH, .min = 0, .max = INT_MAX,
+	OWN('r', "ready-fd", "FD", OPT_NUMBER, ready_fd, ATTACH | TAP, .min = 0, .max = INT_MAX,
 	    .help = "write \"1\" there when the network is up"),
 	OWN('e', "exit-fd", "FD", OPT_NUMBER, exit_fd, ATTACH, .min = 0, .max = INT_MAX,
 	    .help = "end when the other end of it is closed"),

@@ -50,6 +50,8 @@ static int run(struct front *front)
 	if (r == 0)
 		r = linksource_open(&front->source);
 	front->engine.user_fd = fd_steal(&front->source.ns.user_fd);
+	if (front->settings->exit_with)
+		front->engine.target_fd = fd_steal(&front->source.ns.pidfd);
 	netns_close(&front->source.ns); /* before the sandbox closes directories under our hands */
 	if (r == 0) {
 		if (front->settings->compat)

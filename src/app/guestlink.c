@@ -108,19 +108,29 @@ int guestlink_make(const struct settings *settings, struct tap *ret, const char 
 
 	if (r < 0)
 		return r;
-	if (settings->configure) {
+	if (settings->configure)
 		r = configure(settings, tap.name, reterr_what);
-		if (r < 0) {
-			if (tap.vnet_hdr)
-				tap_reset_offloads(tap.fd);
-			fd_close(&tap.fd);
-			return r;
-		}
-		if (settings->has_mac)
-			tap.mac = settings->mac;
+	if (r < 0) {
+		if (tap.vnet_hdr)
+			tap_reset_offloads(tap.fd);
+		fd_close(&tap.fd);
+		return r;
 	}
+	if (settings->configure && settings->has_mac)
+		tap.mac = settings->mac;
 	*ret = tap;
 	return 0;
+}
+
+int guestlink_make_tun(const struct settings *settings, const char **reterr_what)
+{
+	char name[IFNAMSIZ];
+	autofd int fd = tun_open(settings->tap_name, name, reterr_what);
+	int r = fd < 0 ? fd : 0;
+
+	if (r == 0 && settings->configure)
+		r = configure(settings, name, reterr_what);
+	return r < 0 ? r : fd_steal(&fd);
 }
 
 int guestlink_send(int sock, const struct tap *tap)

@@ -21,6 +21,9 @@ enum tap_offloads guestlink_offloads(const struct settings *settings);
  */
 int guestlink_make(const struct settings *settings, struct tap *ret, const char **reterr_what);
 
+/* The same for a TUN, which has no MAC: its descriptor, or -errno. */
+int guestlink_make_tun(const struct settings *settings, const char **reterr_what);
+
 /* Send @tap's descriptor, which stays the caller's, over a Unix socket of any type, with one byte.
  * 0 or -errno.
  */

@@ -97,6 +97,7 @@ static void engine_main(const void *data)
 		.link = LINK_NONE,
 		.link_sock = UNIXSOCK_NONE,
 		.sender_fd = -EBADF,
+		.target_fd = -EBADF,
 		.pcap_fd = -EBADF,
 		.broker = BROKER_NONE,
 		.target_fd = -EBADF,

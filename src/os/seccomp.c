@@ -162,6 +162,7 @@ static const char *const *const role_syscalls[] = {
 	[SECCOMP_ENGINE] = engine_syscalls,
 	[SECCOMP_KEEPER] = keeper_syscalls,
 	[SECCOMP_BROKER] = broker_syscalls,
+	[SECCOMP_SHUTTLE] = shuttle_syscalls,
 };
 
 static int build(scmp_filter_ctx filter, enum seccomp_role role)

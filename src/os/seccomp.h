@@ -10,7 +10,7 @@
 #ifndef OS_SECCOMP_H
 #define OS_SECCOMP_H
 
-enum seccomp_role { SECCOMP_ENGINE, SECCOMP_KEEPER, SECCOMP_BROKER };
+enum seccomp_role { SECCOMP_ENGINE, SECCOMP_KEEPER, SECCOMP_BROKER, SECCOMP_SHUTTLE };
 
 /* Confine the calling thread, for good. Sets no_new_privs. 0 or -errno: then nothing changed. */
 int seccomp_confine(enum seccomp_role role);

@@ -63,27 +63,41 @@ void tap_reset_offloads(int fd)
 	(void)ioctl(fd, TUNSETOFFLOAD, 0UL);
 }
 
+static int open_device(const char *name, int flags, char ret_name[IFNAMSIZ],
+		       const char **reterr_what)
+{
+	autofd int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	struct ifreq ifr = { .ifr_flags = (short)(flags | IFF_NO_PI) };
+
+	*reterr_what = "open(\"/dev/net/tun\")";
+	if (fd < 0)
+		return -errno;
+	*reterr_what = "ioctl(TUNSETIFF)";
+	memcpy(ifr.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
+	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
+		return -errno;
+	memcpy(ret_name, ifr.ifr_name, IFNAMSIZ);
+	return fd_steal(&fd);
+}
+
+int tun_open(const char *name, char ret_name[IFNAMSIZ], const char **reterr_what)
+{
+	return open_device(name, IFF_TUN, ret_name, reterr_what);
+}
+
 /* The flags of TUNSETIFF are those of the one who attaches, whatever the last owner's were; the
  * offloads are the device's own, so a plain owner has to reset what one that was killed has left.
  */
 static int attach(const char *name, enum tap_offloads offloads, struct tap *ret,
 		  const char **reterr_what)
 {
-	autofd int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
 	struct tap tap = { .fd = -EBADF, .vnet_hdr = offloads != TAP_PLAIN };
+	const int flags = IFF_TAP | (tap.vnet_hdr ? IFF_VNET_HDR : 0);
+	autofd int fd = open_device(name, flags, tap.name, reterr_what);
 	int r = 0;
 
-	*reterr_what = "open(\"/dev/net/tun\")";
 	if (fd < 0)
-		return -errno;
-	*reterr_what = "ioctl(TUNSETIFF)";
-	if (tap.vnet_hdr)
-		ifr.ifr_flags |= IFF_VNET_HDR;
-	memcpy(ifr.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
-	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
-		return -errno;
-	memcpy(tap.name, ifr.ifr_name, sizeof(tap.name));
+		return fd;
 	*reterr_what = "ioctl(TUNSETOFFLOAD)";
 	tap_reset_offloads(fd);
 	if (tap.vnet_hdr)

@@ -37,6 +37,11 @@ enum tap_offloads {
 int tap_open(const char *name, enum tap_offloads offloads, struct tap *ret,
 	     const char **reterr_what);
 
+/* Make a TUN: the same for raw IP packets, without packet information or header, non-blocking. Its
+ * descriptor, the caller's, and its name in @ret_name; or -errno.
+ */
+int tun_open(const char *name, char ret_name[IFNAMSIZ], const char **reterr_what);
+
 /* Take over a TAP that somebody else opened; owns @fd from then on, on failure it does not.
  * It has vnet_hdr if it was opened with IFF_VNET_HDR; whether large segments and frames without
  * a checksum come through it is then decided by @offloads.
