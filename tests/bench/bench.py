@@ -59,7 +59,11 @@ def make_rows(world, stack):
     found = [r.UserMode("gate4netns", world, stack, w.binary(), "--guest-loopback",
                         GATE4NETNS_TCP="native", GATE4NETNS_UDP="native"),
              r.UserMode("gate4netns-slirp", world, stack, w.binary(), GATE4NETNS_TCP="slirp",
-                        GATE4NETNS_UDP="slirp")]
+                        GATE4NETNS_UDP="slirp"),
+             r.Linked("gate4netns-seqpacket", world, stack, w.binary(), "--link=seqpacket:{}",
+                      "--link={}"),
+             r.Linked("gate4netns-tap-from", world, stack, w.binary(), "--tap-from={}",
+                      "--send={}")]
     if shutil.which(BASE):
         found.append(r.UserMode(BASE, world, stack, shutil.which(BASE)))
     if shutil.which("pasta"):

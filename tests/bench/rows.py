@@ -11,6 +11,7 @@ import collections
 import contextlib
 import itertools
 import os
+import socket
 import subprocess
 
 import callers
@@ -164,6 +165,42 @@ class UserMode(Row):
         with contextlib.closing(self.world.new_guest()) as guest, \
                 self.attached(guest, 1500) as pid:
             yield Ends(self.world.host, guest, self.gateway), pid
+
+
+class Linked(UserMode):
+    """The same where the TAP is not ours: the guest has a socket to us, and "tap" at its other end."""
+
+    def __init__(self, name, bench_world, stack, program, ours, theirs):
+        super().__init__(name, bench_world, stack, program)
+        self._ours, self._theirs = ours, theirs     # the options that take the descriptors
+
+    @contextlib.contextmanager
+    def attached(self, guest, mtu, *_options):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            gate = self.world.attach(self._ours.format(ours.fileno()), f"--mtu={mtu}",
+                                     "--host-loopback=on", program=self.program, wait=False,
+                                     extra_fds=[ours.fileno()])
+            far = guest.popen(self.program, "tap", self._theirs.format(theirs.fileno()),
+                              "--configure", f"--mtu={mtu}", pass_fds=[theirs.fileno()],
+                              stdin=subprocess.DEVNULL)
+        try:
+            gate.wait_ready()
+            w.wait_until(lambda: guest.ip("route", "show", "default"), "tap", READY_S)
+            yield gate.pid
+        finally:
+            gate.close()
+            far.kill()
+            far.wait()
+
+    def into(self, mtu, loopback=False):
+        return None
+
+    def fresh(self):
+        return None
+
+    def starts(self):
+        return None
 
 
 class Pasta(UserMode):
