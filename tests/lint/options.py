@@ -25,7 +25,7 @@ LOADS = {"bash": ["bash", "-n"], "zsh": ["zsh", "-f", "-n"], "fish": ["fish", "-
 IN_SHELL = {        # how a completion spells options: (long, letter) pairs
     "bash": r"(?<![\w-])--([a-z][a-z0-9-]+)()",         # offers long names only
     "zsh": r"'\*?--([a-z][a-z0-9-]+)|'\*?-([a-zA-Z0-9])\[",
-    "fish": r" -l ([a-z][a-z0-9-]+)| -s ([a-zA-Z0-9])\b",
+    "fish": r"(?<!set) -l ([a-z][a-z0-9-]+)| -s ([a-zA-Z0-9])\b",
 }
 
 
@@ -129,10 +129,10 @@ def check(root, binary):
     missing = [command for command, options in own.items() if options is None]
     if missing:
         yield f"no commands: {', '.join(missing)}"
-    else:
-        yield from pages(root, compat, own)
+        return
+    yield from pages(root, compat, own)
     for shell in LOADS:
-        yield from completion(binary, shell, compat.union(*filter(None, own.values())))
+        yield from completion(binary, shell, compat.union(*own.values()))
     if not shutil.which("mandoc"):
         raise source.Skip("no mandoc")
     for page in sorted((root / "man").glob("*.[1-9]")):
