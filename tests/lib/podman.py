@@ -24,12 +24,12 @@ class Podman:
                                    "mount -t cgroup2 cgroup2 /sys/fs/cgroup")
         # Where crun keeps its state as root; podman's clean-up knows no option for it
         self.space.run("sh", "-c", "mkdir -p /run/crun && mount -t tmpfs tmpfs /run/crun")
-        self._options = ["--cgroup-manager=cgroupfs", "--storage-driver=vfs",
+        self.options = ["--cgroup-manager=cgroupfs", "--storage-driver=vfs",
                          "--events-backend=none", f"--root={self.space.home}/storage",
                          f"--runroot={self.space.runtime}/run",
                          f"--tmpdir={self.space.runtime}/tmp"]
         if name_binary:
-            self._options.append(f"--network-cmd-path={w.binary()}")
+            self.options.append(f"--network-cmd-path={w.binary()}")
         self._path = {}
 
     def _make_rootfs(self, root):
@@ -53,13 +53,17 @@ class Podman:
         self._path = {"path": f"{folder}:/usr/sbin:/usr/bin:/sbin:/bin"}
 
     def __call__(self, *argv, check=True):
-        command = self.space.caller("podman", *self._options, *argv, **self._path)
+        command = self.space.caller("podman", *self.options, *argv, **self._path)
         return self.space.run(*command, check=check)
+
+    def image(self):
+        """The arguments in place of an image; a command follows."""
+        return ["--cgroups=disabled", "--log-driver=k8s-file", "--volume=/usr:/usr:ro", "--rootfs",
+                str(self.rootfs)]
 
     def container(self, *options, network="slirp4netns"):
         """The arguments that say which container; its command follows."""
-        return ["--cgroups=disabled", "--log-driver=k8s-file", f"--network={network}",
-                "--volume=/usr:/usr:ro", *options, "--rootfs", str(self.rootfs)]
+        return [f"--network={network}", *options, *self.image()]
 
     def run(self, *command, options=(), network="slirp4netns", check=True):
         """One command in a container of its own."""
