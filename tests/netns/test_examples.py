@@ -211,6 +211,7 @@ class Expected:
     begin: str
     before: Callable = None
     says: str = ""              # on its standard output
+    leaves: str = ""            # a file that is not empty
     stays: Callable = None      # it does not end by itself; this becomes true of the stage
     ends: Callable = None       # what ends it then, with status 0; else SIGTERM does
     kinds: tuple = KINDS
@@ -221,7 +222,7 @@ EXPECTED = [
     Expected("gate4netns run -p 8080:80", stays=outside_asks),
     Expected("gate4netns run --map=root --hostname=box", says="root\nbox\n"),
     Expected("gate4netns run --host-loopback=on", before=host_server, says="<"),
-    Expected("gate4netns run --pcap=", says=GREETING),
+    Expected("gate4netns run --pcap=", says=GREETING, leaves="traffic.pcapng"),
     Expected("gate4netns check", says="mtu=65520\n"),
     Expected("gate4netns run --config=web.conf", stays=outside_asks),
     Expected("gate4netns attach --exit-with", stays=guest_asks, ends=Stage.end_guest),
@@ -284,6 +285,7 @@ def test_example(stage, command):
             os.killpg(process.pid, signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert row.says in output.decode()
+    assert not row.leaves or (stage.home / row.leaves).stat().st_size > 0
     assert process.returncode == (0 if row.ends or not row.stays else -signal.SIGTERM)
     w.wait_until(lambda: stage.processes() <= others, "the end of every process")
 
