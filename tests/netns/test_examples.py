@@ -16,6 +16,7 @@ import pathlib
 import select
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable
 
 import pytest
@@ -65,7 +66,7 @@ class Stage:
 
     def popen(self, *argv, **kw):
         """A program of the caller, in the directory of the examples."""
-        kw = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **kw}
+        kw = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **kw}
         path = f"{self.bin}:/usr/sbin:/usr/bin:/sbin:/bin"
         process = self.space.popen(*self.space.caller("env", "-C", self.home, *argv, path=path),
                                    start_new_session=True, **kw)
@@ -81,6 +82,16 @@ class Stage:
             if stream:
                 stream.close()
 
+    def start(self, command):
+        """The example, for a shell."""
+        self._output = self._stack.enter_context(tempfile.TemporaryFile())
+        return self.popen("bash", "-c", self.substitute(command), stdout=self._output)
+
+    def output(self):
+        """What it has printed so far."""
+        fd = self._output.fileno()
+        return os.pread(fd, os.fstat(fd).st_size, 0).decode(errors="replace")
+
     def run(self, *argv):
         return subprocess.run(self.space.enter() + self.space.caller(*argv), text=True, check=False,
                               capture_output=True, timeout=w.DEADLINE_S)
@@ -90,7 +101,8 @@ class Stage:
         unshare = ["unshare", "--net", "--mount"]
         if self.world.rootless:
             unshare += ["--user", "--map-root-user"]
-        self._holder = self.popen(*unshare, "sh", "-c", "echo $$; exec cat", stdin=subprocess.PIPE)
+        self._holder = self.popen(*unshare, "sh", "-c", "echo $$; exec cat", stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE)
         return int(self._holder.stdout.readline())
 
     def end_guest(self):
@@ -201,6 +213,11 @@ def web_appears(stage):
     return guest_has_tap(stage)
 
 
+def machine_has_address(stage):
+    """From DHCP; it says so on its serial line."""
+    return "10.0.2.2" in stage.output()
+
+
 def socket_file(name):
     return lambda stage: (stage.home / name).is_socket()
 
@@ -237,7 +254,7 @@ EXPECTED = [
     Expected("mkfifo info block\nbwrap ", says=GREETING),
     Expected("python3 - <<'END'\nimport socket, subprocess\nours, theirs", says=GREETING),
     Expected("gate4netns attach --link=stream", stays=socket_file("vm.sock")),
-    Expected("qemu-system-x86_64", before=machine_socket, stays=None),
+    Expected("qemu-system-x86_64", before=machine_socket, stays=machine_has_address),
     Expected("unshare"),
     Expected("gate4netns --configure --mtu=65520", stays=guest_asks),
     Expected("gate4netns -c --api-socket=api.sock", stays=socket_file("api.sock")),
@@ -275,7 +292,7 @@ def test_example(stage, command):
     if row.before:
         row.before(stage)
     others = stage.processes()
-    process = stage.popen("bash", "-c", stage.substitute(command))
+    process = stage.start(command)
     if row.stays:
         w.wait_until(lambda: process.poll() is not None or row.stays(stage), f"{row.stays.__name__}")
         assert process.poll() is None, "it has ended"
@@ -283,8 +300,8 @@ def test_example(stage, command):
             row.ends(stage)
         else:
             os.killpg(process.pid, signal.SIGTERM)
-    output, _ = process.communicate(timeout=60)
-    assert row.says in output.decode()
+    process.wait(60)
+    assert row.says in stage.output()
     assert not row.leaves or (stage.home / row.leaves).stat().st_size > 0
     assert process.returncode == (0 if row.ends or not row.stays else -signal.SIGTERM)
     w.wait_until(lambda: stage.processes() <= others, "the end of every process")
