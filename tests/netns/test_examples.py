@@ -38,6 +38,7 @@ STILL_PORT = 8000       # of a server on the host's loopback
 class Stage:
     def __init__(self, world):
         self.world = world
+        self._started = []      # by us, for the caller
         self._stack = contextlib.ExitStack()
         self.space = self._stack.enter_context(contextlib.closing(c.CallerSpace(world)))
         self.home = self.space.home
@@ -71,12 +72,16 @@ class Stage:
         process = self.space.popen(*self.space.caller("env", "-C", self.home, *argv, path=path),
                                    start_new_session=True, **kw)
         self._stack.callback(self._reap, process)
+        self._started.append(process)
         return process
 
     @staticmethod
-    def _reap(process):
+    def _signal(process, number):
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, number)
+
+    def _reap(self, process):
+        self._signal(process, signal.SIGKILL)
         process.wait()
         for stream in (process.stdin, process.stdout):
             if stream:
@@ -104,6 +109,14 @@ class Stage:
         self._holder = self.popen(*unshare, "sh", "-c", "echo $$; exec cat", stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE)
         return int(self._holder.stdout.readline())
+
+    def end(self):
+        """Ask all that was started to end, once."""
+        while self._started:
+            process = self._started.pop()
+            if process.poll() is None:
+                self._signal(process, signal.SIGTERM)
+                process.wait(w.DEADLINE_S)
 
     def end_guest(self):
         self._holder.stdin.close()
@@ -291,7 +304,6 @@ def test_example(stage, command):
     row = expected(command)
     if row.before:
         row.before(stage)
-    others = stage.processes()
     process = stage.start(command)
     if row.stays:
         w.wait_until(lambda: process.poll() is not None or row.stays(stage), f"{row.stays.__name__}")
@@ -299,12 +311,13 @@ def test_example(stage, command):
         if row.ends:
             row.ends(stage)
         else:
-            os.killpg(process.pid, signal.SIGTERM)
+            stage.end()
     process.wait(60)
     assert row.says in stage.output()
     assert not row.leaves or (stage.home / row.leaves).stat().st_size > 0
     assert process.returncode == (0 if row.ends or not row.stays else -signal.SIGTERM)
-    w.wait_until(lambda: stage.processes() <= others, "the end of every process")
+    stage.end()
+    w.wait_until(lambda: not stage.processes(), "the end of every process")
 
 
 def test_every_row_is_of_one_example():
