@@ -32,6 +32,7 @@ CONF_PAGE = (MAN / "gate4netns.conf.5").read_text(encoding="utf-8")
 SITE, GREETING = "example.com", "from beyond the host"
 ASK = f"curl -sS http://{SITE}/"
 KINDS = "rootful", "rootless"
+PATIENCE_S = 90         # an emulated machine boots meanwhile
 STILL_PORT = 8000       # of a server on the host's loopback
 
 
@@ -309,13 +310,14 @@ def test_example(stage, command):
         row.before(stage)
     process = stage.start(command)
     if row.stays:
-        w.wait_until(lambda: process.poll() is not None or row.stays(stage), f"{row.stays.__name__}")
+        w.wait_until(lambda: process.poll() is not None or row.stays(stage), row.stays.__name__,
+                     PATIENCE_S)
         assert process.poll() is None, "it has ended"
         if row.ends:
             row.ends(stage)
         else:
             stage.end()
-    process.wait(60)
+    process.wait(PATIENCE_S)
     assert row.says in stage.output()
     assert not row.leaves or (stage.home / row.leaves).stat().st_size > 0
     assert process.returncode == (0 if row.ends or not row.stays else -signal.SIGTERM)
