@@ -137,6 +137,19 @@ def test_the_terminal_goes_away(world, command, status):
     w.wait_until(lambda: traces(world) == before, "the end of all traces")
 
 
+@pytest.mark.parametrize("number", ["KILL", "TERM", "INT"])
+def test_end_at_any_moment_of_the_start(world, number):
+    """And at a few after it: the command is too short to matter."""
+    before = traces(world)
+    for moment_ms in range(1, 40, 2):
+        world.host.run(*world.as_user(), "timeout", "--foreground", f"--signal={number}",
+                       f"{moment_ms / 1000}", *runs.command("cat", "/etc/resolv.conf"),
+                       check=False, env=runs.environment(world))
+    runs.wait_all_gone(world)
+    w.wait_until(lambda: traces(world) == before, "the end of all traces")
+    assert runs.run(world, "echo", "ran").stdout == "ran\n"
+
+
 # --- the streams ---
 
 
