@@ -56,7 +56,7 @@ def compiled(folder):
 
 
 def make_rows(world, stack):
-    found = [r.UserMode("gate4netns", world, stack, w.binary(), "--guest-loopback",
+    found = [r.Gate("gate4netns", world, stack, w.binary(), "--guest-loopback",
                         GATE4NETNS_TCP="native", GATE4NETNS_UDP="native"),
              r.UserMode("gate4netns-slirp", world, stack, w.binary(), GATE4NETNS_TCP="slirp",
                         GATE4NETNS_UDP="slirp"),

@@ -79,8 +79,16 @@ class Row:
         """How "probe starts" runs this row: ("ready" or "exit", argv). None: it has no start."""
         return None
 
+    def wraps(self):
+        """The words before a command that is to have a network of its own. None: it has no such thing."""
+        return None
+
 
 class Native(Row):
+    def wraps(self):
+        """The namespaces alone, without a way out."""
+        return ["unshare", "--user", "--map-root-user", "--net"]
+
     def _make_out(self, _mtu):
         return Ends(self.world.host, self.world.host, LOOPBACK)
 
@@ -203,6 +211,13 @@ class Linked(UserMode):
         return None
 
 
+class Gate(UserMode):
+    """The binary under test, which has a command for that too."""
+
+    def wraps(self):
+        return [self.program, "run", "--"]
+
+
 class Pasta(UserMode):
     """pasta copies the addresses of the host: its guest's gateway is the host's own gateway."""
 
@@ -235,6 +250,9 @@ class Pasta(UserMode):
 
     def starts(self):
         return "exit", self.argv(self.world.guest)
+
+    def wraps(self):
+        return [self.program, "--config-net", "--quiet", "--"]
 
 
 class Entered(w.Namespace):
