@@ -393,7 +393,7 @@ static void announce_ready(struct engine *engine)
 	if (engine->ready_fd == FD_NONE)
 		return;
 	r = write_ready(engine->ready_fd);
-	if (r < 0)
+	if (r < 0 && engine->settings->ready_fd != FD_NONE) /* or it is not the user's */
 		log_line("cannot write to ready-fd %d: %s", engine->settings->ready_fd,
 			 strerror(-r));
 	if (engine->ready_fd > STDERR_FILENO) /* or the next descriptor would be our stderr */

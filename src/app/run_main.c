@@ -235,13 +235,16 @@ static void explain(const struct guest_report *report)
 	diagnose(report->refused, report->what[0] != '\0' ? report->what : NULL, report->error);
 }
 
-/* What the child had to say before it ended, if it has not become CMD. */
+/* What the child had to say before it ended, if it has not become CMD. The TAP's message may be among that,
+ * which is no report.
+ */
 static void hear_last_words(const struct run *run)
 {
 	struct guest_report report;
+	ssize_t got;
 
-	while (receive_report(run, &report)) {
-		if (report.error < 0)
+	while ((got = recv(run->guest_sock, &report, sizeof(report), MSG_DONTWAIT)) > 0) {
+		if (got == sizeof(report) && report.error < 0)
 			explain(&report);
 	}
 }
