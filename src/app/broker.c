@@ -17,6 +17,7 @@
 
 #include "base/fd.h"
 #include "base/fdpass.h"
+#include "base/log.h"
 #include "net/guestsock.h"
 #include "os/netns.h"
 #include "os/proc.h"
@@ -25,6 +26,14 @@
 #include "os/spawn.h"
 
 #define END_WAIT_MS 1000
+
+#define BROKER_WHAT_MAX 64
+
+/* Its first message. */
+struct broker_report {
+	int error;		    /* 0 or -errno */
+	char what[BROKER_WHAT_MAX]; /* the step that failed */
+};
 
 struct birth { /* what the child gets through fork(2) */
 	struct netns ns;
@@ -111,16 +120,34 @@ int broker_start(const struct netns *ns, struct broker *ret)
 	int pair[2];
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	near = pair[0];
-	far = pair[1];
-	birth.sock = far;
-	pid = spawn_detached(broker_main, &birth);
-	if (pid < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		pid = -errno;
+	} else {
+		near = pair[0];
+		far = pair[1];
+		birth.sock = far;
+		pid = spawn_detached(broker_main, &birth);
+	}
+	if (pid < 0) {
+		log_line("--guest-loopback: fork: %s", strerror(-pid));
 		return pid;
+	}
 	*ret = (struct broker){ .pid = pid, .sock = fd_steal(&near) };
 	return 0;
+}
+
+int broker_hear(const struct broker *broker)
+{
+	struct broker_report report = { .what = "" };
+	int unwanted_fd = -EBADF;
+	int r = fdpass_recv(broker->sock, &report, sizeof(report), &unwanted_fd);
+
+	fd_close(&unwanted_fd);
+	if (r == 0)
+		r = report.error;
+	if (r < 0)
+		log_line("--guest-loopback: broker: %s: %s", report.what, strerror(-r));
+	return r;
 }
 
 /* #syscalls:engine shutdown socketcall wait4 waitpid

@@ -15,21 +15,18 @@ struct netns;
 
 struct broker {
 	pid_t pid; /* 0: none */
-	int sock;  /* owned: first its report, then sockets on request */
+	int sock;  /* owned: first its report (broker_hear()), then sockets on request */
 };
 
 #define BROKER_NONE ((struct broker){ .pid = 0, .sock = -EBADF })
 
-#define BROKER_WHAT_MAX 64
-
-/* Its first message. */
-struct broker_report {
-	int error;		    /* 0 or -errno */
-	char what[BROKER_WHAT_MAX]; /* the step that failed */
-};
-
-/* Start it from a process with one thread; @ns is borrowed for the call. 0 or -errno. */
+/* Start it from a process with one thread; @ns is borrowed for the call. Its socket is readable when it has
+ * something to say. 0 or -errno, which has been logged.
+ */
 int broker_start(const struct netns *ns, struct broker *ret);
+
+/* Wait for its report: 0 if it is ready to serve, or -errno, which has been logged. */
+int broker_hear(const struct broker *broker);
 
 /* Tell it to end, and wait until it has. */
 void broker_end(struct broker *broker);

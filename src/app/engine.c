@@ -472,6 +472,20 @@ static void finish(struct engine *engine)
 	fd_close(&engine->target_fd);
 }
 
+int engine_open_capture(struct engine_input *input)
+{
+	const char *path = input->settings->pcap_path;
+
+	if (!path)
+		return 0;
+	input->pcap_fd = capture_open(path);
+	if (input->pcap_fd >= 0)
+		return 0;
+	log_line("--pcap: cannot open '%s': %s", path,
+		 input->pcap_fd == -ENXIO ? "nobody reads it" : strerror(-input->pcap_fd));
+	return input->pcap_fd;
+}
+
 int engine_run(const struct engine_input *input)
 {
 	struct engine *engine = g_new0(struct engine, 1);

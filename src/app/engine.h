@@ -28,6 +28,26 @@ struct engine_input {
 	int ready_fd, exit_fd; /* as in the settings, but -EBADF if it was not open at the start */
 };
 
+/* Nothing yet: every descriptor is none. */
+#define ENGINE_INPUT_NONE                   \
+	((struct engine_input){             \
+		.link = LINK_NONE,          \
+		.link_sock = UNIXSOCK_NONE, \
+		.sender_fd = -EBADF,        \
+		.pcap_fd = -EBADF,          \
+		.broker = BROKER_NONE,      \
+		.user_fd = -EBADF,          \
+		.target_fd = -EBADF,        \
+		.signal_fd = -EBADF,        \
+		.ready_fd = FD_NONE,        \
+		.exit_fd = FD_NONE,         \
+	})
+
+/* Open the file that the settings ask for, if they do. 0 or -errno, which has been logged. First of all, while
+ * a failure leaves nothing behind and what the caller calls /dev/fd/N is there.
+ */
+int engine_open_capture(struct engine_input *input);
+
 /* The modules whose counters get_stats shows. */
 enum engine_stats {
 	STATS_LINK,

@@ -13,7 +13,6 @@
 #include "app/linksource.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "net/capture.h"
 #include "os/proc.h"
 
 struct front {
@@ -23,28 +22,10 @@ struct front {
 	struct engine_input engine; /* what belongs to the link is filled in by the source */
 };
 
-/* First of all, while a failure leaves nothing behind. */
-static int open_capture(struct front *front)
-{
-	const char *path = front->settings->pcap_path;
-	int fd;
-
-	if (!path)
-		return 0;
-	fd = capture_open(path);
-	if (fd < 0) {
-		log_line("--pcap: cannot open '%s': %s", path,
-			 fd == -ENXIO ? "nobody reads it" : strerror(-fd));
-		return fd;
-	}
-	front->engine.pcap_fd = fd;
-	return 0;
-}
-
 /* The status as engine_run() has it: 0, 1, or minus a signal. */
 static int run(struct front *front)
 {
-	int r = open_capture(front);
+	int r = engine_open_capture(&front->engine);
 	int end_signal;
 
 	if (r == 0)
@@ -86,20 +67,13 @@ int front_run(const struct settings *settings)
 	struct front front = {
 		.settings = settings,
 		.source = { .settings = settings, .ns = NETNS_NONE },
-		.engine = {
-			.settings = settings,
-			.link = LINK_NONE,
-			.link_sock = UNIXSOCK_NONE,
-			.sender_fd = -EBADF,
-			.pcap_fd = -EBADF,
-			.target_fd = -EBADF,
-			.broker = BROKER_NONE,
-			.ready_fd = named_fd(settings->ready_fd),
-			.exit_fd = named_fd(settings->exit_fd),
-		},
+		.engine = ENGINE_INPUT_NONE,
 	};
 	int status;
 
+	front.engine.settings = settings;
+	front.engine.ready_fd = named_fd(settings->ready_fd);
+	front.engine.exit_fd = named_fd(settings->exit_fd);
 	proc_raise_open_files();
 	front.signal_fd = proc_signals_open();
 	if (front.signal_fd < 0) {

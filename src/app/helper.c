@@ -13,11 +13,13 @@
 #include "base/fdpass.h"
 #include "base/log.h"
 
-static int make_tap(const struct helper_order *order, struct tap *ret, const char **reterr_what)
+static int make_tap(const struct helper_order *order, struct tap *ret, bool *ret_entered,
+		    const char **reterr_what)
 {
 	int r = netns_enter(&order->ns);
 
 	*reterr_what = "setns(CLONE_NEWNET)";
+	*ret_entered = r == 0;
 	return r < 0 ? r : guestlink_make(order->settings, ret, reterr_what);
 }
 
@@ -28,7 +30,7 @@ void helper_main(int sock, const void *data)
 	struct tap tap = { .fd = -EBADF };
 	const char *what = "";
 
-	report.error = make_tap(order, &tap, &what);
+	report.error = make_tap(order, &tap, &report.entered, &what);
 	if (report.error < 0)
 		g_strlcpy(report.what, what, sizeof(report.what));
 	memcpy(report.tap_name, tap.name, sizeof(report.tap_name));

@@ -21,6 +21,7 @@ struct helper_order {
 /* One message, with the TAP's descriptor if error is 0. */
 struct helper_report {
 	int error;		    /* 0 or -errno */
+	bool entered;		    /* with an error: the TAP's, not of its namespaces */
 	char what[HELPER_WHAT_MAX]; /* the call or the step that failed */
 	char tap_name[IFNAMSIZ];
 	struct mac tap_mac;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "app/broker.h"
+#include "app/diagnose.h"
 #include "app/guestlink.h"
 #include "app/helper.h"
 #include "app/nsopen.h"
@@ -50,6 +51,15 @@ static void attach_tap(struct linksource *source, const struct tap *tap)
 	engine->tap_mac = tap->mac;
 }
 
+/* In slirp4netns' words, or with what helps. */
+static void explain_refusal(const struct settings *settings, const struct helper_report *report)
+{
+	if (settings->compat || !report->entered)
+		log_line("%s: %s", report->what, strerror(-report->error));
+	else
+		diagnose(DIAGNOSE_TUN, report->what, report->error);
+}
+
 static int receive_tap(struct linksource *source, int sock)
 {
 	struct helper_report report;
@@ -64,7 +74,7 @@ static int receive_tap(struct linksource *source, int sock)
 		return r;
 	}
 	if (report.error < 0) {
-		log_line("%s: %s", report.what, strerror(-report.error));
+		explain_refusal(source->settings, &report);
 		return report.error;
 	}
 	if (source->settings->compat)
@@ -81,26 +91,14 @@ static int receive_tap(struct linksource *source, int sock)
 static int start_broker(struct linksource *source)
 {
 	struct broker *broker = &source->engine->broker;
-	struct broker_report report = { .error = -EPIPE };
-	int unwanted_fd = -EBADF;
 	int r;
 
 	if (!source->settings->guest_loopback)
 		return 0;
 	r = broker_start(&source->ns, broker);
-	if (r < 0) {
-		log_line("--guest-loopback: fork: %s", strerror(-r));
-		return r;
-	}
-	r = wait_readable(source, broker->sock);
-	if (r != 0)
-		return r;
-	r = fdpass_recv(broker->sock, &report, sizeof(report), &unwanted_fd);
 	if (r == 0)
-		r = report.error;
-	if (r < 0)
-		log_line("--guest-loopback: broker: %s: %s", report.what, strerror(-r));
-	return r;
+		r = wait_readable(source, broker->sock);
+	return r == 0 ? broker_hear(broker) : r;
 }
 
 static int link_from_namespace(struct linksource *source)

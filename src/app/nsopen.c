@@ -49,6 +49,18 @@ static bool pause_ms(int delay_ms, int signal_fd, int exit_fd)
 	return poll(fds, G_N_ELEMENTS(fds), delay_ms) > 0;
 }
 
+/* A TAP in our own network namespace would take away the host's way out. slirp4netns makes it. */
+static bool refuse_own(const struct netns *ns)
+{
+	const bool is_one = netns_fd_kind(ns->net_fd) == NETNS_FD_NETNS;
+
+	if (is_one && !netns_is_own(ns))
+		return false;
+	log_line(is_one ? "that is our own network namespace (--wait waits until it is not)" :
+			  "that is no network namespace");
+	return true;
+}
+
 int nsopen(const struct settings *settings, int signal_fd, int exit_fd, struct netns *ret)
 {
 	struct netns ns = NETNS_NONE;
@@ -66,6 +78,10 @@ int nsopen(const struct settings *settings, int signal_fd, int exit_fd, struct n
 	if (r < 0) {
 		log_line("%s: %s", path, strerror(-r));
 		return r;
+	}
+	if (!settings->compat && refuse_own(&ns)) {
+		netns_close(&ns);
+		return -EINVAL;
 	}
 	if (settings->exit_with && ns.pidfd < 0) {
 		log_line("--exit-with: the kernel does not let us watch that process");

@@ -23,7 +23,7 @@ bool nstarget_parse(const char *word, struct nstarget *ret)
 	*ret = (struct nstarget){ .fd = -EBADF };
 	if (g_str_has_prefix(word, FD_PREFIX))
 		number += strlen(FD_PREFIX);
-	else if (!is_number(word)) {
+	else if (*word != '\0' && !is_number(word)) {
 		ret->path = word;
 		return true;
 	}

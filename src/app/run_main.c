@@ -29,7 +29,6 @@
 #include "base/fd.h"
 #include "base/fdpass.h"
 #include "base/log.h"
-#include "net/capture.h"
 #include "net/settings.h"
 #include "os/idmap.h"
 #include "os/netns.h"
@@ -54,75 +53,52 @@ struct engine_order {
 	int life_sock;	/* its end; owned */
 };
 
-static int open_capture(const struct settings *settings, struct engine_input *input)
-{
-	if (!settings->pcap_path)
-		return 0;
-	input->pcap_fd = capture_open(settings->pcap_path);
-	if (input->pcap_fd >= 0)
-		return 0;
-	log_line("--pcap: cannot open '%s': %s", settings->pcap_path,
-		 input->pcap_fd == -ENXIO ? "nobody reads it" : strerror(-input->pcap_fd));
-	return input->pcap_fd;
-}
-
 static int start_broker(const struct engine_order *order, struct engine_input *input)
 {
 	struct netns ns = NETNS_NONE;
-	struct broker_report report = { .what = "" };
 	char path[NETNS_PATH_MAX];
-	int unwanted_fd = -EBADF;
 	int r;
 
 	if (!order->settings->guest_loopback)
 		return 0;
 	r = netns_open_pid(order->guest_pid, NULL, &ns, path);
-	if (r == 0)
-		r = broker_start(&ns, &input->broker);
+	if (r < 0) {
+		log_line("--guest-loopback: %s: %s", path, strerror(-r));
+		return r;
+	}
+	r = broker_start(&ns, &input->broker);
 	netns_close(&ns);
-	if (r == 0)
-		r = fdpass_recv(input->broker.sock, &report, sizeof(report), &unwanted_fd);
-	if (r == 0)
-		r = report.error;
-	if (r < 0)
-		log_line("--guest-loopback: broker: %s: %s", report.what, strerror(-r));
-	return r;
+	return r == 0 ? broker_hear(&input->broker) : r;
 }
 
 static void engine_main(const void *data)
 {
 	struct engine_order order = *(const struct engine_order *)data;
-	struct engine_input input = {
-		.settings = order.settings,
-		.link = LINK_NONE,
-		.link_sock = UNIXSOCK_NONE,
-		.sender_fd = -EBADF,
-		.target_fd = -EBADF,
-		.pcap_fd = -EBADF,
-		.broker = BROKER_NONE,
-		.target_fd = -EBADF,
-		.user_fd = -EBADF,
-		.has_tap_mac = true,
-		.tap_mac = order.tap.mac,
-		.exit_fd = order.life_sock,
-	};
+	struct engine_input input = ENGINE_INPUT_NONE;
 	/* A descriptor of the caller's would stay open as long as the network is there, and CMD is to be the
 	 * last one that has it.
 	 */
-	const int kept[] = { STDERR_FILENO, order.tap.fd, order.life_sock };
+	int kept[] = { STDERR_FILENO, order.tap.fd, order.life_sock, -EBADF };
 	sigset_t none;
 	int status;
 
+	input.settings = order.settings;
+	input.has_tap_mac = true;
+	input.tap_mac = order.tap.mac;
+	input.exit_fd = order.life_sock;
 	(void)setsid();
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	if (engine_open_capture(&input) < 0)
+		return; /* the runner sees that we have ended */
+	kept[G_N_ELEMENTS(kept) - 1] = input.pcap_fd;
 	proc_close_inherited(kept, G_N_ELEMENTS(kept));
 	input.signal_fd = proc_signals_open();
 	input.ready_fd = fcntl(order.life_sock, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	link_attach(&input.link, order.tap.fd, order.tap.vnet_hdr, order.tap.uso);
 	g_strlcpy(input.link_name, order.tap.name, sizeof(input.link_name));
-	if (open_capture(order.settings, &input) < 0 || start_broker(&order, &input) < 0)
-		return; /* the runner sees that we have ended */
+	if (start_broker(&order, &input) < 0)
+		return;
 	status = engine_run(&input);
 	if (status < 0)
 		proc_die_by_signal(-status);

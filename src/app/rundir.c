@@ -15,6 +15,7 @@
 
 #define FOLDER "gate4netns"
 #define SUFFIX ".sock"
+#define PLACE_VARIABLE "XDG_RUNTIME_DIR"
 #define ROOTS_PLACE "/run"
 #define MODE 0700
 
@@ -34,7 +35,7 @@ static int print_path(char ret[UNIXSOCK_PATH_MAX], const char *format, ...)
 /* The XDG Base Directory Specification takes no relative path. */
 static int print_directory(char ret[UNIXSOCK_PATH_MAX])
 {
-	const char *place = g_getenv("XDG_RUNTIME_DIR");
+	const char *place = g_getenv(PLACE_VARIABLE);
 
 	if ((!place || *place != '/') && geteuid() == 0)
 		place = ROOTS_PLACE;
@@ -86,6 +87,7 @@ void rundir_choose(const struct values *values, char path[UNIXSOCK_PATH_MAX], st
 {
 	char pid[16];
 	const char *name = values->name ? values->name : pid;
+	const bool is_wanted = values->name || g_getenv(PLACE_VARIABLE);
 	int r;
 
 	ret->api_path = values->api_socket;
@@ -97,11 +99,11 @@ void rundir_choose(const struct values *values, char path[UNIXSOCK_PATH_MAX], st
 	r = rundir_socket(name, path);
 	if (r == 0)
 		ret->api_path = path;
-	else if (r == -EPERM)
+	else if (r == -EPERM && is_wanted)
 		log_line("no API socket: the directory " FOLDER " for it is not ours alone");
 	else if (values->name)
 		log_line("no API socket: there is no place for it: %s%s", strerror(-r),
-			 r == -ENOENT ? " ($XDG_RUNTIME_DIR)" : "");
+			 r == -ENOENT ? " ($" PLACE_VARIABLE ")" : "");
 }
 
 static int compare_names(const void *a, const void *b)

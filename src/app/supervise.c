@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -73,6 +74,24 @@ static bool die_with_parent(pid_t parent)
 	return getppid() == parent;
 }
 
+/* execvp(3) says EACCES also where one of PATH's directories may not be searched and none has the program: to
+ * shells that is a program that was not found.
+ */
+static bool is_nowhere(const char *program)
+{
+	const char *path = getenv("PATH");
+	g_auto(GStrv) directories = g_strsplit(path ? path : "/bin:/usr/bin", ":", -1);
+
+	for (char **directory = directories; *directory; directory++) {
+		g_autofree char *file =
+			g_build_filename(**directory ? *directory : ".", program, NULL);
+
+		if (access(file, F_OK) == 0)
+			return false;
+	}
+	return strchr(program, '/') == NULL;
+}
+
 static int child_main(void *data)
 {
 	const struct birth *birth = data;
@@ -90,6 +109,8 @@ static int child_main(void *data)
 	proc_close_beyond_streams();
 	proc_restore_inherited();
 	execvp(birth->argv[0], birth->argv);
+	if (errno == EACCES && is_nowhere(birth->argv[0]))
+		errno = ENOENT;
 	status = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE;
 	(void)signal(SIGPIPE, SIG_IGN); /* a stderr that nobody reads must not change the status */
 	log_line("cannot run '%s': %s", birth->argv[0], strerror(errno));

@@ -224,10 +224,14 @@ static bool has_map(const struct netns *ns, const char *name)
 	return fd >= 0 && read(fd, &byte, 1) == 1;
 }
 
+bool netns_is_own(const struct netns *ns)
+{
+	return same_namespace(ns->net_fd, "/proc/self/ns/net");
+}
+
 bool netns_is_made(const struct netns *ns)
 {
-	return ioctl(ns->net_fd, NS_GET_NSTYPE) == CLONE_NEWNET &&
-	       !same_namespace(ns->net_fd, "/proc/self/ns/net") &&
+	return ioctl(ns->net_fd, NS_GET_NSTYPE) == CLONE_NEWNET && !netns_is_own(ns) &&
 	       (ns->process_fd < 0 || (has_map(ns, "uid_map") && has_map(ns, "gid_map")));
 }
 

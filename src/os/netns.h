@@ -56,6 +56,8 @@ int netns_open_mount(struct netns *ns, char *reterr_path);
  */
 int netns_open_owner(struct netns *ns);
 
+bool netns_is_own(const struct netns *ns); /* the network namespace is the caller's */
+
 /* Whether there is a network namespace that is not the caller's own: a launcher's may be so, or its path a
  * mere file, until the launcher has made it. Where it was found by a process, that has ids too: a new user
  * namespace has none until somebody writes its maps, and no file can be made in there before.

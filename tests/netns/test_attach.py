@@ -104,6 +104,30 @@ def test_refused(rootful_world, args):
     assert done.stderr.count("\n") == 1, done.stderr
 
 
+@pytest.mark.parametrize("kind", ["pid", "path", "descriptor"])
+def test_our_own_namespace_is_refused(world, kind):
+    """A TAP there would take away the way out of the host."""
+    pid = world.host.pid
+    with opened("netns", pid) as fd:
+        target = {"pid": pid, "path": f"/proc/{pid}/ns/net", "descriptor": f"fd:{fd}"}[kind]
+        done = subprocess.run([*world.as_caller(), w.binary(), "attach", "--api-socket=none", str(target)],
+                              capture_output=True, text=True, pass_fds=[fd], timeout=w.DEADLINE_S)
+    assert (done.returncode, done.stdout) == (1, "")
+    if not world.rootless:      # who may not even look at that process is told so
+        assert done.stderr == "that is our own network namespace (--wait waits until it is not)\n"
+    assert not world.host.run("ip", "link", "show", "tap0", check=False).returncode == 0
+
+
+def test_a_tap_that_may_not_be_made(rootless_world):
+    """Said with what helps, as run says it."""
+    rootless_world.host.run("chmod", "0600", "/dev/net/tun")
+    done = subprocess.run([*rootless_world.as_caller(), w.binary(), "attach", "--api-socket=none",
+                           str(rootless_world.guest.pid)],
+                          capture_output=True, text=True, timeout=w.DEADLINE_S)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("\nfix: sudo chmod 0666 /dev/net/tun\n") and done.stderr.count("\n") == 2
+
+
 # --- --wait ---
 
 

@@ -34,6 +34,15 @@ def test_command_that_cannot_run(world, path, status):
     assert done.stderr.count("\n") == 1 and path in done.stderr
 
 
+def test_command_that_is_nowhere(world):
+    """Also where a directory of PATH may not be searched, for which execvp(3) says EACCES."""
+    closed = world.tmp / "closed"
+    closed.mkdir(mode=0o700)
+    env = dict(runs.environment(world), PATH=f"{closed}:/usr/bin:/bin")
+    done = run(world, "no-such-command", check=False, env=env)
+    assert (done.returncode, done.stderr) == (127, "cannot run 'no-such-command': No such file or directory\n")
+
+
 @pytest.mark.parametrize("options", [["--nosuch"], ["--mtu=1"], ["--map=someone"]])
 def test_bad_usage(world, options):
     done = run(world, "echo", "ran", options=options, check=False)

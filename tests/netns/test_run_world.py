@@ -318,6 +318,19 @@ def test_capture(world):
     assert path.read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
 
 
+def test_capture_into_a_descriptor_of_the_caller(world):
+    """As bash has it in --pcap=>(tcpdump ...)."""
+    reader, writer = os.pipe()
+    os.fchmod(writer, 0o666)        # an ordinary user's would be his
+    try:
+        run(world, "ping", "-c1", "-W5", w.GATEWAY4, options=[f"--pcap=/proc/self/fd/{writer}"],
+            pass_fds=[writer])
+        assert os.read(reader, 4) == b"\x0a\x0d\x0d\x0a"
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
 SEND_AND_END = """import socket, sys
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.connect((sys.argv[1], int(sys.argv[2])))

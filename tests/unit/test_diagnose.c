@@ -5,6 +5,9 @@
 
 #include "app/diagnose.h"
 
+/* A row says once more what is different on its machine. */
+#pragma GCC diagnostic ignored "-Woverride-init"
+
 /* A machine on which nothing is wrong, as its user "me" sees it. */
 #define FACTS(...)                                                                         \
 	{                                                                                  \
