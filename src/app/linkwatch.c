@@ -104,6 +104,10 @@ static void turn_ends(void *data)
 	if (!watch->source) /* lost meanwhile */
 		return;
 	link_flush(link);
+	if (link_is_broken(link)) {
+		link_lost(watch, -EPIPE);
+		return;
+	}
 	wants_output = link_has_output(link);
 	if (wants_output == watch->wants_output)
 		return;

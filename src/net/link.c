@@ -67,7 +67,33 @@ static struct link_info read_header(const struct virtio_net_hdr *header)
 	return info;
 }
 
-/* #syscalls:engine readv writev */
+/* #syscalls:engine readv writev preadv2 pwritev2
+ *
+ * A TAP's O_NONBLOCK is of the open file. Whoever sent it to us may have kept it, and clear that: so it is said in
+ * each call, where the kernel knows how (Linux 5.9 for TUN; EOPNOTSUPP). -1: no position, as in readv(2).
+ */
+static ssize_t read_parts(struct link *link, const struct iovec *parts, int count)
+{
+	ssize_t got = -1;
+
+	if (!link->trusts_nonblock)
+		got = preadv2(link->fd, parts, count, -1, RWF_NOWAIT);
+	if (got < 0 && !link->trusts_nonblock && errno == EOPNOTSUPP)
+		link->trusts_nonblock = true;
+	return link->trusts_nonblock ? readv(link->fd, parts, count) : got;
+}
+
+static ssize_t write_parts(struct link *link, const struct iovec *parts, int count)
+{
+	ssize_t put = -1;
+
+	if (!link->trusts_nonblock)
+		put = pwritev2(link->fd, parts, count, -1, RWF_NOWAIT);
+	if (put < 0 && !link->trusts_nonblock && errno == EOPNOTSUPP)
+		link->trusts_nonblock = true;
+	return link->trusts_nonblock ? writev(link->fd, parts, count) : put;
+}
+
 static ssize_t receive_tap(struct link *link, uint8_t *buffer, size_t size, struct link_info *ret)
 {
 	struct virtio_net_hdr header = { 0 };
@@ -76,7 +102,7 @@ static ssize_t receive_tap(struct link *link, uint8_t *buffer, size_t size, stru
 	ssize_t got;
 
 	do
-		got = readv(link->fd, parts, 2);
+		got = read_parts(link, parts, 2);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
@@ -110,7 +136,7 @@ ssize_t link_receive(struct link *link, uint8_t *buffer, size_t size, struct lin
 
 static bool write_tap(struct link *link, const struct iovec *parts, int count)
 {
-	if (writev(link->fd, parts, count) >= 0)
+	if (write_parts(link, parts, count) >= 0)
 		return true;
 	link->stats.send_drops++;
 	return false;
@@ -180,6 +206,11 @@ bool link_has_input(const struct link *link)
 bool link_has_output(const struct link *link)
 {
 	return link->sock && linksock_has_output(link->sock);
+}
+
+bool link_is_broken(const struct link *link)
+{
+	return link->sock && linksock_is_broken(link->sock);
 }
 
 void link_flush(struct link *link)

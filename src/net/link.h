@@ -49,6 +49,7 @@ struct link {
 	struct link_stats stats;
 	struct capture *capture; /* borrowed; sees each frame that has crossed. NULL: off */
 	struct linksock *sock;	 /* owned; NULL: a TAP */
+	bool trusts_nonblock;	 /* the kernel cannot be told in each call that it must not block */
 };
 
 /* VIRTIO_NET_HDR_GSO_UDP_L4 of <linux/virtio_net.h>, which has it from Linux 6.2 on. */
@@ -111,6 +112,9 @@ bool link_send_segment(struct link *link, const uint8_t *headers, size_t header_
 bool link_has_input(const struct link *link);
 bool link_has_output(const struct link *link);
 void link_flush(struct link *link);
+
+/* The other side takes no more, ever, and the end of what it sends need not come: the link is to be closed. */
+bool link_is_broken(const struct link *link);
 
 /* Close what is attached, if anything is. */
 void link_close(struct link *link);

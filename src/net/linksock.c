@@ -28,6 +28,7 @@ struct linksock {
 	struct link_stats *stats; /* borrowed */
 	struct iplink *ip;	  /* owned; LINK_SEQPACKET only */
 	struct framing *framing;  /* owned; LINK_STREAM only */
+	bool is_broken;		  /* a stream that takes no more, ever */
 };
 
 /* #syscalls:engine poll ppoll
@@ -41,13 +42,16 @@ static bool is_at_end(int fd)
 	return poll(&poll_fd, 1, 0) != 0;
 }
 
-/* #syscalls:engine recv recvfrom socketcall */
+/* #syscalls:engine recv recvfrom socketcall
+ *
+ * MSG_DONTWAIT: O_NONBLOCK is of the open file, which the other side may share and change.
+ */
 static ssize_t receive_bytes(int fd, uint8_t *buffer, size_t size)
 {
 	ssize_t got;
 
 	do
-		got = recv(fd, buffer, size, 0);
+		got = recv(fd, buffer, size, MSG_DONTWAIT);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
@@ -195,8 +199,10 @@ static bool send_stream(struct linksock *sock, const struct iovec *parts, size_t
 		sent = send_parts(sock->fd, all, 3);
 	if (sent == -EAGAIN)
 		sent = 0;
-	if (sent < 0)
+	if (sent < 0) {
+		sock->is_broken = true;
 		return no_room(sock);
+	}
 	return (size_t)sent == sizeof(prefix) + len || queue(sock, parts, len, (size_t)sent);
 }
 
@@ -228,7 +234,9 @@ static bool flush_stream(struct linksock *sock)
 	int count = ring_view(&sock->out, 0, sock->out.len, parts);
 	ssize_t sent = send_parts(sock->fd, parts, (size_t)count);
 
-	if (sent <= 0) /* gone: whoever reads it will be told */
+	if (sent < 0 && sent != -EAGAIN)
+		sock->is_broken = true;
+	if (sent <= 0)
 		return false;
 	ring_take(&sock->out, (size_t)sent);
 	return true;
@@ -289,6 +297,11 @@ bool linksock_has_input(const struct linksock *sock)
 bool linksock_has_output(const struct linksock *sock)
 {
 	return sock->out.len > 0;
+}
+
+bool linksock_is_broken(const struct linksock *sock)
+{
+	return sock->is_broken;
 }
 
 void linksock_flush(struct linksock *sock)

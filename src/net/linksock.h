@@ -36,4 +36,9 @@ bool linksock_has_input(const struct linksock *sock);
 bool linksock_has_output(const struct linksock *sock);
 void linksock_flush(struct linksock *sock);
 
+/* The other side of a stream takes no more frames, ever, though what it has sent can perhaps be read: of that the
+ * end would tell, but it need not come.
+ */
+bool linksock_is_broken(const struct linksock *sock);
+
 #endif

@@ -1,6 +1,8 @@
 """A person at a terminal: a pseudo-terminal, and the program that has it for its controlling one."""
+import contextlib
 import fcntl
 import os
+import pathlib
 import pty
 import re
 import select
@@ -15,6 +17,14 @@ CTRL_C, CTRL_D, CTRL_Z, CTRL_BACKSLASH = "\x03", "\x04", "\x1a", "\x1c"
 ROWS, COLUMNS = 24, 500         # wide: no line that is typed is broken
 
 
+def members(session):
+    """The processes of a session."""
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[3]) == session:
+                yield int(stat.parent.name)
+
+
 class Terminal:
     """Runs argv as the leader of a session on a new terminal."""
 
@@ -23,6 +33,7 @@ class Terminal:
         self.pid, self._master = pty.fork()
         if self.pid == 0:
             os.execvpe(argv[0], [str(a) for a in argv], {**os.environ, **env, "TERM": "dumb"})
+        self._session = self.pid
         self.resize(ROWS, COLUMNS)
 
     def resize(self, rows, columns):
@@ -69,10 +80,13 @@ class Terminal:
         return w.wait_until(ended, "the program at the terminal to end")[0]
 
     def close(self):
+        """Nobody of the session stays: a shell that is killed passes nothing on to its jobs."""
         if self._master is not None:
             self.hang_up()
+        for pid in members(self._session):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         if self.pid is not None:
-            os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
 
     def __enter__(self):

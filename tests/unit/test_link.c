@@ -50,6 +50,24 @@ static void test_plain(void)
 	g_assert_cmpint(link.fd, ==, -EBADF);
 }
 
+/* Who shares the open file may clear O_NONBLOCK behind our back: nothing here waits for that. */
+static void test_blocking_descriptor(void)
+{
+	const uint8_t frame[1024] = { 0 };
+	struct link_info info;
+	uint8_t buffer[64];
+	struct link link;
+	int peer;
+
+	make_pair(&link, false, &peer);
+	g_assert_cmpint(fcntl(link.fd, F_SETFL, 0), ==, 0);
+	g_assert_cmpint(link_receive(&link, buffer, sizeof(buffer), &info), ==, -EAGAIN);
+	while (link.stats.send_drops == 0)
+		link_send(&link, frame, sizeof(frame));
+	link_close(&link);
+	close(peer);
+}
+
 /* A frame is captured as it is on the wire, in both directions, and only if it has crossed. */
 static void test_captured(void)
 {
@@ -226,6 +244,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/link/plain", test_plain);
+	g_test_add_func("/link/blocking-descriptor", test_blocking_descriptor);
 	g_test_add_func("/link/captured", test_captured);
 	g_test_add_func("/link/receive-header", test_receive_header);
 	g_test_add_func("/link/send-header", test_send_header);

@@ -1,5 +1,6 @@
 /* net/link over sockets: what crosses each kind of them, what waits, and what is dropped. */
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -306,6 +307,32 @@ static void test_peer_has_gone(void)
 	}
 }
 
+/* One that reads no more, but keeps the connection, has no end to be told of: EPIPE is all there is. */
+static void test_stream_that_nobody_reads(void)
+{
+	struct fixture *at = setup(LINK_STREAM);
+
+	while (!link_has_output(&at->link))
+		link_send(&at->link, udp4, sizeof(udp4));
+	link_flush(&at->link);
+	g_assert_false(link_is_broken(&at->link));
+	g_assert_cmpint(shutdown(at->peer, SHUT_RD), ==, 0);
+	g_assert_cmpint(receive(at), ==, -EAGAIN);
+	link_flush(&at->link);
+	g_assert_true(link_is_broken(&at->link));
+	teardown(at);
+}
+
+/* As of a TAP: tests/unit/test_link.c. */
+static void test_blocking_descriptor(void)
+{
+	struct fixture *at = setup(LINK_STREAM);
+
+	g_assert_cmpint(fcntl(at->link.fd, F_SETFL, 0), ==, 0);
+	g_assert_cmpint(receive(at), ==, -EAGAIN);
+	teardown(at);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -318,5 +345,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/linksock/stream", test_stream);
 	g_test_add_func("/linksock/stream-is-not-torn", test_stream_is_not_torn);
 	g_test_add_func("/linksock/peer-has-gone", test_peer_has_gone);
+	g_test_add_func("/linksock/stream-that-nobody-reads", test_stream_that_nobody_reads);
+	g_test_add_func("/linksock/blocking-descriptor", test_blocking_descriptor);
 	return g_test_run();
 }
