@@ -133,7 +133,7 @@ void compat_defaults(struct values *ret)
 	};
 }
 
-/* False: logged. */
+/* False: logged, under the name of the variable where it is one of an option. */
 static bool take_environment(struct values *values)
 {
 	static const struct {
@@ -154,7 +154,7 @@ static bool take_environment(struct values *values)
 		const struct opt *opt = options_find(compat_opts, 0, stacks[i].option);
 
 		if (text && !options_store(opt, text, values, error)) {
-			log_line("%s: %s", stacks[i].variable, error);
+			log_line("%s%s", stacks[i].variable, error + strlen(opt->name));
 			return false;
 		}
 	}

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -56,7 +57,7 @@ static bool tun_without_driver(const struct diagnose_facts *facts)
 
 static bool tun_is_no_device(const struct diagnose_facts *facts)
 {
-	return facts->tun_error == 0 && (facts->error == -ENOTTY || facts->error == -EINVAL);
+	return facts->tun_is_other;
 }
 
 static bool is_refusal(const struct diagnose_facts *facts)
@@ -258,6 +259,15 @@ static long read_number(const char *path)
 	return (long)number;
 }
 
+/* Its numbers are fixed: the kernel's Documentation/admin-guide/devices.txt. */
+static bool tun_is_other(void)
+{
+	struct stat st;
+
+	return stat("/dev/net/tun", &st) == 0 &&
+	       !(S_ISCHR(st.st_mode) && st.st_rdev == makedev(10, 200));
+}
+
 static int try_tun(void)
 {
 	autofd int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -339,6 +349,7 @@ void diagnose(enum diagnose_step step, const char *what, int error)
 		.error = error,
 		.what_is_link = is_link(what),
 		.tun_error = try_tun(),
+		.tun_is_other = tun_is_other(),
 		.in_container = is_in_container(),
 		.chrooted = is_chrooted(),
 		.filtered = is_filtered(),

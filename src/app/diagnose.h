@@ -34,6 +34,7 @@ struct diagnose_facts {
 	int error;
 	bool what_is_link; /* what is a symbolic link's path */
 	int tun_error;	   /* of opening /dev/net/tun: -errno or 0 */
+	bool tun_is_other; /* something is there, but not that device */
 	bool in_container; /* of docker, podman or systemd-nspawn */
 	bool chrooted;	   /* the root is no mount of its own */
 	bool filtered;	   /* by a seccomp filter that somebody else has set */

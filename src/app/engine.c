@@ -486,7 +486,7 @@ int engine_open_capture(struct engine_input *input)
 	return input->pcap_fd;
 }
 
-int engine_run(const struct engine_input *input)
+int engine_run(struct engine_input *input)
 {
 	struct engine *engine = g_new0(struct engine, 1);
 	int status;
@@ -498,7 +498,7 @@ int engine_run(const struct engine_input *input)
 	engine->sender_fd = input->sender_fd;
 	engine->ready_fd = input->ready_fd;
 	engine->exit_fd = input->exit_fd;
-	engine->link = input->link;
+	link_move(&engine->link, &input->link);
 	engine->link_sock = input->link_sock;
 	engine->broker = input->broker;
 	engine->api_sock = UNIXSOCK_NONE;

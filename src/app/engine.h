@@ -66,6 +66,6 @@ extern const struct stats_table *const engine_stats_tables[STATS_MODULES];
 /* Runs until the exit-fd, a signal or a failure. The exit status, or minus the signal. What
  * failed has been logged.
  */
-int engine_run(const struct engine_input *input);
+int engine_run(struct engine_input *input);
 
 #endif

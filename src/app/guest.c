@@ -16,6 +16,7 @@
 #include "app/cli_own.h"
 #include "app/guestfiles.h"
 #include "app/guestlink.h"
+#include "app/rundir.h"
 #include "base/fd.h"
 #include "base/fdpass.h"
 #include "net/settings.h"
@@ -149,7 +150,10 @@ static int replace_files(const struct guest_order *order, const char **reterr_pa
 		{ .path = "/etc/nsswitch.conf", .text = nsswitch, .optional = true },
 		{ .path = "/etc/hosts", .optional = true },
 	};
+	char sockets[UNIXSOCK_PATH_MAX];
 	const struct mounts_plan plan = {
+		/* Through the API CMD would have what nobody has given it: ports of the host, other networks. */
+		.closed = rundir_directory(sockets) == 0 ? sockets : NULL,
 		.hidden = hidden,
 		.hidden_count = G_N_ELEMENTS(hidden),
 		.files = files,

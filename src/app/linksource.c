@@ -210,8 +210,10 @@ static int link_from_path(struct linksource *source, const char *path)
 	const struct settings *settings = source->settings;
 	const int type = sockets[settings_link_kind(settings)].type;
 	const mode_t mode = settings->compat ? UNIXSOCK_MODE_UMASK : UNIXSOCK_MODE_PRIVATE;
-	int r = unixsock_listen(path, type, mode, 0, &source->engine->link_sock);
+	int r = -EADDRINUSE;
 
+	if (settings->compat || !unixsock_is_used(path))
+		r = unixsock_listen(path, type, mode, 0, &source->engine->link_sock);
 	if (r < 0) {
 		log_socket_error(source, "bind", r);
 		return r;

@@ -29,10 +29,16 @@ bool own_settings(const struct values *values, struct settings *ret)
 		g_strlcpy(error, "--link conflicts with --tap-from", sizeof(error));
 		ok = false;
 	}
+	if (ok && values->ipv6 == IPV6_ON && values->mtu < MTU6_MIN) {
+		g_snprintf(error, sizeof(error),
+			   "--ipv6=on needs an --mtu of %d or more (RFC 8200)", MTU6_MIN);
+		ok = false;
+	}
 	if (!ok || !resolve_network(values, &set, error)) {
 		log_line("%s", error);
 		return false;
 	}
+	set.ipv6 = set.ipv6 && set.mtu >= MTU6_MIN;
 	set.tap_name = values->interface;
 	set.userns_path = values->userns_path;
 	set.wait = values->wait;

@@ -66,6 +66,9 @@ bool check_interface(const char *text, char reterr[OPT_ERROR_MAX])
 		return refuse(reterr,
 			      "no name of an interface (%d bytes, no '/', ':', '%%' or space)",
 			      IFNAMSIZ - 1);
+	/* Those of sysctl_dev_name_is_allowed() in the kernel's net/core/sysctl_net_core.c. */
+	if (strcmp(text, "all") == 0 || strcmp(text, "default") == 0)
+		return refuse(reterr, "a name that the kernel does not allow");
 	return strcmp(text, "lo") != 0 || refuse(reterr, "the namespace has one of this name");
 }
 

@@ -12,7 +12,8 @@
 struct settings;
 struct values;
 
-#define MTU_MIN 68 /* RFC 791 section 3.2; libslirp takes no less either */
+#define MTU_MIN 68    /* RFC 791 section 3.2; libslirp takes no less either */
+#define MTU6_MIN 1280 /* RFC 8200 section 5 */
 #define MTU_MAX 65521
 #define FLOWS_MAX 1000000
 #define UDP_TIMEOUT_MAX_S 86400

@@ -35,14 +35,17 @@
 #include "os/proc.h"
 #include "os/spawn.h"
 
+#define END_WAIT_MS 5000
+
 struct run {
 	const struct values *values;
 	struct settings settings;
 	struct supervise cmd;
-	int guest_sock;		   /* owned: the guest's reports; -EBADF once CMD runs */
-	int life_sock;		   /* owned: the engine's life line; -EBADF: there is none yet */
-	pid_t engine_pid;	   /* 0: there is none */
-	struct unixsock api;	   /* its API socket's file, for when nobody else removes it */
+	int guest_sock;	     /* owned: the guest's reports; -EBADF once CMD runs */
+	int life_sock;	     /* owned: the engine's life line; -EBADF: there is none yet */
+	pid_t engine_pid;    /* 0: there is none */
+	int end_fd;	     /* owned: the engine's pidfd, readable once it has ended; or -EBADF */
+	struct unixsock api; /* its API socket's file, for when nobody else removes it */
 	bool furnished, networked; /* what CMD waits for */
 };
 
@@ -79,6 +82,7 @@ static void engine_main(const void *data)
 	 * last one that has it.
 	 */
 	int kept[] = { STDERR_FILENO, order.tap.fd, order.life_sock, -EBADF };
+	static const int not_ours[] = { SIGTERM, SIGINT, SIGHUP };
 	sigset_t none;
 	int status;
 
@@ -87,6 +91,9 @@ static void engine_main(const void *data)
 	input.tap_mac = order.tap.mac;
 	input.exit_fd = order.life_sock;
 	(void)setsid();
+	/* Who tells all of a service or of a session to end tells CMD, which decides when. */
+	for (size_t i = 0; i < G_N_ELEMENTS(not_ours); i++)
+		(void)signal(not_ours[i], SIG_IGN);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (engine_open_capture(&input) < 0)
@@ -125,18 +132,25 @@ static int start_engine(struct run *run, const struct tap *tap)
 	}
 	run->life_sock = pair[0];
 	run->engine_pid = pid;
+	run->end_fd = proc_pidfd(pid);
 	return 0;
 }
 
-/* Wait for its end. True: it was killed. */
+/* Wait for its end, but not for ever: it may be stopped, or hang in the file system of a capture. True: it was
+ * killed.
+ */
 static bool reap_engine(struct run *run)
 {
+	struct pollfd end = { .fd = run->end_fd, .events = POLLIN };
 	int status = 0;
 
 	if (run->engine_pid == 0)
 		return false;
+	if (run->end_fd >= 0 && poll(&end, 1, END_WAIT_MS) == 0)
+		(void)kill(run->engine_pid, SIGKILL);
 	while (waitpid(run->engine_pid, &status, 0) < 0 && errno == EINTR)
 		;
+	fd_close(&run->end_fd);
 	run->engine_pid = 0;
 	return WIFSIGNALED(status);
 }
@@ -230,8 +244,10 @@ static bool hear_guest(struct run *run)
 {
 	struct guest_report report;
 
-	if (!receive_report(run, &report))
-		return false; /* it has died, which supervise_wait() will tell */
+	if (!receive_report(run, &report)) {
+		fd_close(&run->guest_sock); /* it has died, which supervise_wait() tells */
+		return true;
+	}
 	if (report.error < 0) {
 		explain(&report);
 		return false;
@@ -277,6 +293,8 @@ static int wait_for_cmd(struct run *run)
 
 		if (supervise_wait(&run->cmd, fds, G_N_ELEMENTS(fds), &status)) {
 			hear_last_words(run);
+			if (status > STATUS_SIGNAL && !(run->furnished && run->networked))
+				log_line("killed before it was CMD");
 			return status;
 		}
 		if (fds[0].revents != 0)
@@ -332,6 +350,7 @@ int run_main(int argc, char **argv)
 		.cmd = SUPERVISE_NONE,
 		.guest_sock = -EBADF,
 		.life_sock = -EBADF,
+		.end_fd = -EBADF,
 		.api = UNIXSOCK_NONE,
 	};
 	char api_path[UNIXSOCK_PATH_MAX];
@@ -343,6 +362,11 @@ int run_main(int argc, char **argv)
 		log_line("usage: gate4netns run %s", own_operands(COMMAND_RUN));
 		return OWN_FAILED;
 	}
+	/* What a file may say for attach: the namespaces of run are its own, and so is their end. */
+	values.configure = true;
+	values.exit_with = false;
+	values.link = NULL;
+	values.ready_fd = values.exit_fd = values.tap_from = FD_NONE;
 	if (!own_settings(&values, &run.settings))
 		return OWN_FAILED;
 	proc_raise_open_files(); /* CMD gets the caller's limit */

@@ -33,7 +33,7 @@ static int print_path(char ret[UNIXSOCK_PATH_MAX], const char *format, ...)
 }
 
 /* The XDG Base Directory Specification takes no relative path. */
-static int print_directory(char ret[UNIXSOCK_PATH_MAX])
+int rundir_directory(char ret[UNIXSOCK_PATH_MAX])
 {
 	const char *place = g_getenv(PLACE_VARIABLE);
 
@@ -72,7 +72,7 @@ int rundir_socket(const char *name, char ret[UNIXSOCK_PATH_MAX])
 
 	if (!is_file_name(name))
 		return -EINVAL;
-	r = print_directory(directory);
+	r = rundir_directory(directory);
 	if (r < 0)
 		return r;
 	if (mkdir(directory, MODE) < 0 && errno != EEXIST)
@@ -142,7 +142,7 @@ int rundir_find(const char *name, char ret[UNIXSOCK_PATH_MAX], GString *candidat
 {
 	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 	char directory[UNIXSOCK_PATH_MAX], path[UNIXSOCK_PATH_MAX];
-	int r = print_directory(directory);
+	int r = rundir_directory(directory);
 
 	if (r == 0)
 		r = list_living(directory, names);

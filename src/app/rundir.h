@@ -14,6 +14,9 @@
 struct settings;
 struct values;
 
+/* The directory itself, which need not exist. 0; -ENOENT: there is no place for it. */
+int rundir_directory(char ret[UNIXSOCK_PATH_MAX]);
+
 /* The path of the socket of @name, which is a file name; the directory is made. 0, or -errno: -ENOENT
  * if there is no place for the directory, -EPERM if it is not ours alone, -EINVAL for a name with a '/'.
  */

@@ -82,6 +82,8 @@ static bool is_nowhere(const char *program)
 	const char *path = getenv("PATH");
 	g_auto(GStrv) directories = g_strsplit(path ? path : "/bin:/usr/bin", ":", -1);
 
+	if (strchr(program, '/'))
+		return false;
 	for (char **directory = directories; *directory; directory++) {
 		g_autofree char *file =
 			g_build_filename(**directory ? *directory : ".", program, NULL);
@@ -89,13 +91,13 @@ static bool is_nowhere(const char *program)
 		if (access(file, F_OK) == 0)
 			return false;
 	}
-	return strchr(program, '/') == NULL;
+	return true;
 }
 
 static int child_main(void *data)
 {
 	const struct birth *birth = data;
-	int status = 0;
+	int status = 0, error;
 
 	if (!die_with_parent(birth->parent))
 		return 1; /* to nobody */
@@ -109,11 +111,12 @@ static int child_main(void *data)
 	proc_close_beyond_streams();
 	proc_restore_inherited();
 	execvp(birth->argv[0], birth->argv);
-	if (errno == EACCES && is_nowhere(birth->argv[0]))
-		errno = ENOENT;
-	status = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE;
+	error = errno;
+	if (error == EACCES && is_nowhere(birth->argv[0]))
+		error = ENOENT;
+	status = error == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE;
 	(void)signal(SIGPIPE, SIG_IGN); /* a stderr that nobody reads must not change the status */
-	log_line("cannot run '%s': %s", birth->argv[0], strerror(errno));
+	log_line("cannot run '%s': %s", birth->argv[0], strerror(error));
 	return status;
 }
 

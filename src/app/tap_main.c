@@ -6,6 +6,7 @@
 #include "app/diagnose.h"
 #include "app/guestlink.h"
 #include "app/shuttle.h"
+#include "app/resolve.h"
 #include "app/values.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -106,6 +107,9 @@ int tap_main(int argc, char **argv)
 
 	if (!own_parse(COMMAND_TAP, argc, argv, &values, &first, &status))
 		return status;
+	/* Whether there is IPv6 is the host's to know, not this namespace's, which has no route yet. */
+	if (values.ipv6 == IPV6_AUTO && values.mtu >= MTU6_MIN)
+		values.ipv6 = IPV6_ON;
 	if (!own_settings(&values, &settings))
 		return 1;
 	if (first < argc || (values.send_fd == FD_NONE) == (values.link_fd == FD_NONE)) {

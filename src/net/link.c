@@ -219,6 +219,14 @@ void link_flush(struct link *link)
 		linksock_flush(link->sock);
 }
 
+void link_move(struct link *to, struct link *from)
+{
+	*to = *from;
+	if (to->sock)
+		linksock_set_stats(to->sock, &to->stats);
+	*from = LINK_NONE;
+}
+
 void link_close(struct link *link)
 {
 	linksock_free(link->sock);

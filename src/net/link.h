@@ -85,6 +85,9 @@ void link_attach(struct link *link, int fd, bool vnet_hdr, bool uso);
 void link_attach_socket(struct link *link, enum link_kind kind, int fd,
 			const struct addrplan *plan);
 
+/* Move all of it from where it was got to where it stays: its counters are counted where it is. */
+void link_move(struct link *to, struct link *from);
+
 /* One frame into @buffer, which is larger than FRAME_MAX. Its length; -EAGAIN: none is waiting; -EBADMSG:
  * something came that is no frame, and was counted; -EPIPE: the far end has gone; -EPROTO: it does not
  * speak as the kind wants it; another -errno: the device has gone. *ret is set only on success.

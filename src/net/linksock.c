@@ -268,6 +268,11 @@ struct linksock *linksock_new(enum link_kind kind, int fd, const struct addrplan
 	return sock;
 }
 
+void linksock_set_stats(struct linksock *sock, struct link_stats *stats)
+{
+	sock->stats = stats;
+}
+
 void linksock_free(struct linksock *sock)
 {
 	if (!sock)

@@ -24,6 +24,9 @@ struct linksock *linksock_new(enum link_kind kind, int fd, const struct addrplan
 			      struct link_stats *stats);
 void linksock_free(struct linksock *sock); /* NULL is a no-op; what waits is lost */
 
+/* Count there from now on; borrowed. */
+void linksock_set_stats(struct linksock *sock, struct link_stats *stats);
+
 /* As link_receive(). */
 ssize_t linksock_receive(struct linksock *sock, uint8_t *buffer, size_t size);
 

@@ -21,14 +21,17 @@
 #define STAGE_NAME_MAX 32
 #define TMPFS_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
-static int mount_tmpfs(const char *path)
+#define OPEN_TMPFS "mode=0755,size=1m"
+#define CLOSED_TMPFS "mode=0700,size=1m"
+
+static int mount_tmpfs(const char *path, const char *options)
 {
-	return mount("tmpfs", path, "tmpfs", TMPFS_FLAGS, "mode=0755,size=1m") < 0 ? -errno : 0;
+	return mount("tmpfs", path, "tmpfs", TMPFS_FLAGS, options) < 0 ? -errno : 0;
 }
 
-static int hide(const char *path)
+static int hide(const char *path, const char *options)
 {
-	int r = mount_tmpfs(path);
+	int r = mount_tmpfs(path, options);
 
 	return r == -ENOENT || r == -ENOTDIR || r == -EACCES ? 0 : r;
 }
@@ -80,7 +83,11 @@ static int replace_all(const struct mounts_plan *plan, char *const *targets,
 
 	for (size_t i = 0; i < plan->hidden_count && r == 0; i++) {
 		*reterr_path = plan->hidden[i];
-		r = hide(plan->hidden[i]);
+		r = hide(plan->hidden[i], OPEN_TMPFS);
+	}
+	if (r == 0 && plan->closed) {
+		*reterr_path = plan->closed;
+		r = hide(plan->closed, CLOSED_TMPFS);
 	}
 	for (size_t i = 0; i < plan->file_count && r == 0; i++) {
 		*reterr_path = plan->files[i].path;
@@ -90,7 +97,7 @@ static int replace_all(const struct mounts_plan *plan, char *const *targets,
 	if (r < 0)
 		return r;
 	*reterr_path = STAGE;
-	r = mount_tmpfs(STAGE);
+	r = mount_tmpfs(STAGE, OPEN_TMPFS);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < plan->file_count && r == 0; i++) {

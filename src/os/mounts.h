@@ -18,6 +18,7 @@ struct mounts_plan {
 	const char *const *hidden; /* directories that become empty ones; those that do not exist, or
 				    * that we cannot get to, need nothing */
 	size_t hidden_count;
+	const char *closed; /* one more, which nobody else may enter then (mode 0700); NULL: none */
 	const struct mounts_file *files;
 	size_t file_count;
 };

@@ -142,6 +142,13 @@ void proc_set_pdeathsig(int signal_number)
 	(void)prctl(PR_SET_PDEATHSIG, signal_number);
 }
 
+int proc_pidfd(pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
 bool proc_has_admin(void)
 {
 	cap_flag_value_t value = CAP_CLEAR;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* Open /dev/null for each of stdin, stdout and stderr that the caller left closed: or the first
  * descriptors that we open would be taken for them. Call before anything is opened.
@@ -49,6 +50,9 @@ void proc_set_undumpable(void);
 
 /* What ps(1) calls the process: up to 15 bytes. */
 void proc_set_name(const char *name);
+
+/* A pidfd of a child (pidfd_open(2)), owned by the caller. -errno: ENOSYS before Linux 5.3. */
+int proc_pidfd(pid_t pid);
 
 bool proc_has_admin(void); /* CAP_SYS_ADMIN is effective */
 

@@ -114,12 +114,17 @@ def test_command_that_ignores_the_signal_stays(world):
         watched.assert_nothing_left()
 
 
-def test_signal_to_the_engine_alone(watched):
-    """It ends as it would with any caller; then there is no network for the command to be in."""
-    os.kill(watched.pids["engine"], signal.SIGTERM)
-    status, out, err = watched.end()
-    assert (status, out) == (125, "") and err.endswith("the network has ended\n")
-    watched.assert_nothing_left()
+def test_signal_to_all_of_it(world):
+    """As the end of a service or of a session has it: CMD decides when it ends, and has a network until then."""
+    cleaning = "trap 'echo cleaning; read line; ping -c1 -W5 10.0.2.2 >/dev/null && exit 7' TERM; echo up; read line"
+    with Watched(world, "sh", "-c", cleaning) as watched:
+        for pid in (*watched.pids.values(), watched.process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        assert watched.process.stdout.readline() == "cleaning\n"
+        out, err = watched.process.communicate("\n", timeout=w.DEADLINE_S)
+        assert (watched.process.returncode, out, err) == (7, "", "")
+        watched.assert_nothing_left()
 
 
 @pytest.mark.parametrize("command, status", [

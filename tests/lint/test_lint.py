@@ -131,20 +131,32 @@ OPTIONS = ["exit-fd", "ready-fd", "mtu", "cidr", "enable-ipv6", "api-socket", "n
            "disable-dns", "macaddress", "target-type"]
 
 
+PAGE = ".Dd January 1, 2026\n.Dt {name} {section}\n.Os\n.Sh NAME\n.Nm gate4netns\n.Nd a gate\n"
+HELP = """#!/bin/sh
+case $2 in
+--help) echo "Usage: gate4netns $1 [OPTION]..."; echo "--help  shows this" ;;
+*) cat "$0.${2-help}" ;;
+esac
+"""
+
+
 def program(root, man=OPTIONS, bash=OPTIONS, fish=OPTIONS):
-    """A binary and a man page whose options have the letters a, b, c..."""
+    """A binary and its pages, whose options have the letters a, b, c...; all that commands have is --help."""
     def each(form, names=OPTIONS):
         return "".join(form.format(letter="abcdefghij"[OPTIONS.index(n)], name=n) for n in names)
-    put(root, "gate4netns", '#!/bin/sh\ncat "$0.${2-help}"\n')
+    put(root, "gate4netns", HELP)
     put(root, "gate4netns.help", each("-{letter}, --{name}=X  what it does\n"))
-    put(root, "gate4netns.bash", f"complete -W '{each('--{name}= ', bash)}' gate4netns\n")
-    put(root, "gate4netns.zsh", "#compdef gate4netns\n_arguments "
+    put(root, "gate4netns.bash", f"complete -W '{each('--{name}= ', bash)} --help' gate4netns\n")
+    put(root, "gate4netns.zsh", "#compdef gate4netns\n_arguments \\\n'--help[x]' "
         + each("\\\n'--{name}=[x]:x:' '-{letter}[x]:x:' "))
-    put(root, "gate4netns.fish", each("complete -c gate4netns -l {name} -s {letter} -x\n", fish))
+    put(root, "gate4netns.fish", "complete -c gate4netns -l help\n"
+        + each("complete -c gate4netns -l {name} -s {letter} -x\n", fish))
     (root / "gate4netns").chmod(0o755)
-    put(root, "man/gate4netns.1", ".Dd January 1, 2026\n.Dt GATE4NETNS 1\n.Os\n.Sh NAME\n"
-        ".Nm gate4netns\n.Nd a gate\n.Sh OPTIONS\n.Bl -tag -width indent\n"
-        + each(".It Fl {letter} Ar X , Fl -{name} Ns = Ns Ar X\nWhat it does.\n", man) + ".El\n")
+    put(root, "man/gate4netns.1", PAGE.format(name="GATE4NETNS", section=1)
+        + ".Sh OPTIONS\n.Ss Options of the slirp4netns dialect\n.Bl -tag -width indent\n"
+        + each(".It Fl {letter} Ar X , Fl -{name} Ns = Ns Ar X\nWhat it does.\n", man)
+        + ".El\n.Ss Options of all commands\n.Bl -tag -width indent\n.It Fl -help\nHelp.\n.El\n")
+    put(root, "man/gate4netns.conf.5", PAGE.format(name="GATE4NETNS.CONF", section=5) + ".Sh KEYS\nNone.\n")
 
 
 @pytest.mark.parametrize("missing, says", [

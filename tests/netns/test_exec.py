@@ -1,5 +1,6 @@
 """gate4netns exec: a command in the namespaces of somebody else."""
 import contextlib
+import fcntl
 import os
 import pathlib
 import resource
@@ -231,11 +232,11 @@ def inherited(world, **kw):
 
 def test_descriptors_end_at_two(world):
     with probes.pipe() as (reader, writer):
-        os.dup2(reader, 177)
+        far = fcntl.fcntl(reader, fcntl.F_DUPFD, 177)
         try:
-            assert inherited(world, pass_fds=[reader, writer, 177])["fds"] == "0 1 2"
+            assert inherited(world, pass_fds=[reader, writer, far])["fds"] == "0 1 2"
         finally:
-            os.close(177)
+            os.close(far)
 
 
 def test_limits_and_signals_are_the_callers(world):

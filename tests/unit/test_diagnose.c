@@ -37,7 +37,7 @@ static const struct {
 	{ TUN(.error = -EPERM, .tun_error = -EPERM, .in_container = true), "cgroup of this container",
 	  "start the container with --device=/dev/net/tun" },
 	{ TUN(.error = -ENODEV, .tun_error = -ENODEV), "no driver", "sudo modprobe tun" },
-	{ TUN(.error = -ENOTTY), "not the TUN device",
+	{ TUN(.error = -ENOTTY, .tun_is_other = true), "not the TUN device",
 	  "sudo rm /dev/net/tun && sudo mknod -m 0666 /dev/net/tun c 10 200" },
 	{ TUN(.error = -EBUSY, .what = "ioctl(TUNSETIFF)"),
 	  "interface: ioctl(TUNSETIFF): Device or resource busy", "" },
