@@ -155,12 +155,12 @@ static bool reap_engine(struct run *run)
 	return WIFSIGNALED(status);
 }
 
-/* True: the guest has it. */
-static bool say_go(const struct run *run)
+/* One that cannot hear it has died, which supervise_wait() tells. */
+static void say_go(const struct run *run)
 {
 	const char go = GUEST_GO;
 
-	return send(run->guest_sock, &go, 1, MSG_NOSIGNAL) == 1;
+	(void)send(run->guest_sock, &go, 1, MSG_NOSIGNAL);
 }
 
 /* Why --map=root is no more than one id; nothing to end for. */
@@ -187,7 +187,8 @@ static bool map_ids(struct run *run)
 	}
 	if (lacks[lack].explained)
 		diagnose(lacks[lack].step, NULL, 0);
-	return say_go(run);
+	say_go(run);
+	return true;
 }
 
 static bool take_link(struct run *run)
@@ -204,15 +205,12 @@ static bool take_link(struct run *run)
 }
 
 /* When both are done: the guest executes CMD and nobody speaks on this socket again. */
-static bool start_when_ready(struct run *run)
+static void start_when_ready(struct run *run)
 {
-	bool told = true;
-
 	if (run->furnished && run->networked) {
-		told = say_go(run);
+		say_go(run);
 		fd_close(&run->guest_sock);
 	}
-	return told;
 }
 
 static bool receive_report(const struct run *run, struct guest_report *ret)
@@ -259,7 +257,8 @@ static bool hear_guest(struct run *run)
 		return take_link(run);
 	case GUEST_FURNISHED:
 		run->furnished = true;
-		return start_when_ready(run);
+		start_when_ready(run);
+		return true;
 	}
 	return false;
 }
@@ -277,7 +276,8 @@ static bool hear_engine(struct run *run)
 	run->networked = true;
 	if (run->settings.api_path)
 		unixsock_find(run->settings.api_path, &run->api);
-	return start_when_ready(run);
+	start_when_ready(run);
+	return true;
 }
 
 static int wait_for_cmd(struct run *run)

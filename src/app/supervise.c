@@ -54,15 +54,9 @@ int supervise_init(struct supervise *s)
 	sigfillset(&set);
 	for (size_t i = 0; i < G_N_ELEMENTS(own_signals); i++)
 		sigdelset(&set, own_signals[i]);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	fd = proc_signals_take(&set);
 	if (fd < 0)
-		return -errno;
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) {
-		int error = -errno;
-
-		close(fd);
-		return error;
-	}
+		return fd;
 	s->signal_fd = fd;
 	return 0;
 }
@@ -74,7 +68,7 @@ static bool die_with_parent(pid_t parent)
 	return getppid() == parent;
 }
 
-/* execvp(3) says EACCES also where one of PATH's directories may not be searched and none has the program: to
+/* @program is a name without a path. execvp(3) says EACCES also where one of PATH's directories may not be searched and none has the program: to
  * shells that is a program that was not found.
  */
 static bool is_nowhere(const char *program)
@@ -82,8 +76,6 @@ static bool is_nowhere(const char *program)
 	const char *path = getenv("PATH");
 	g_auto(GStrv) directories = g_strsplit(path ? path : "/bin:/usr/bin", ":", -1);
 
-	if (strchr(program, '/'))
-		return false;
 	for (char **directory = directories; *directory; directory++) {
 		g_autofree char *file =
 			g_build_filename(**directory ? *directory : ".", program, NULL);
@@ -112,7 +104,7 @@ static int child_main(void *data)
 	proc_restore_inherited();
 	execvp(birth->argv[0], birth->argv);
 	error = errno;
-	if (error == EACCES && is_nowhere(birth->argv[0]))
+	if (error == EACCES && !strchr(birth->argv[0], '/') && is_nowhere(birth->argv[0]))
 		error = ENOENT;
 	status = error == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE;
 	(void)signal(SIGPIPE, SIG_IGN); /* a stderr that nobody reads must not change the status */

@@ -87,26 +87,25 @@ static bool is_ignored(int signal)
 	return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
+int proc_signals_take(const sigset_t *set)
+{
+	autofd int fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
+
+	if (fd < 0 || sigprocmask(SIG_BLOCK, set, NULL) < 0)
+		return -errno;
+	return fd_steal(&fd);
+}
+
 int proc_signals_open(void)
 {
 	sigset_t set;
-	int fd;
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < END_SIGNALS; i++) {
 		if (!is_ignored(end_signals[i]))
 			sigaddset(&set, end_signals[i]);
 	}
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) {
-		int error = -errno;
-
-		close(fd);
-		return error;
-	}
-	return fd;
+	return proc_signals_take(&set);
 }
 
 /* #syscalls:engine,keeper read */

@@ -2,6 +2,7 @@
 #ifndef OS_PROC_H
 #define OS_PROC_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -25,6 +26,11 @@ void proc_reset_signals(void);
  * us. A signal that is pending is delivered here.
  */
 void proc_restore_inherited(void);
+
+/* Take the signals of @set out of asynchronous delivery and make them readable: returns a signalfd (owned by
+ * the caller), or -errno.
+ */
+int proc_signals_take(const sigset_t *set);
 
 /* Take SIGTERM, SIGINT and SIGHUP out of asynchronous delivery and make them readable: returns
  * a signalfd (owned by the caller), or -errno. One that was ignored on entry stays ignored.
